@@ -1,0 +1,41 @@
+//! A data key: what a user's tokens, or the pool's, are made under.
+
+use crate::cipher::Cipher;
+use crate::error::{Error, Result};
+use crate::secret::SecretKey;
+use crate::status::Status;
+use crate::token::Sealed;
+
+/// A 256-bit key together with its cipher, so that using it costs no key schedule.
+pub(crate) struct DataKey {
+    raw: SecretKey,
+    cipher: Cipher,
+}
+
+impl DataKey {
+    pub(crate) fn new(raw: SecretKey) -> DataKey {
+        let cipher = Cipher::new(&raw);
+        DataKey { raw, cipher }
+    }
+
+    pub(crate) fn raw(&self) -> &SecretKey {
+        &self.raw
+    }
+
+    /// Seals `plaintext` into `sealed`.
+    #[inline]
+    pub(crate) fn seal(&self, plaintext: &[u8], sealed: &mut [u8]) -> Result<()> {
+        self.cipher.seal(plaintext, sealed)
+    }
+
+    /// Opens `sealed` into `plaintext`, which has [`Sealed::plaintext_len`] bytes and is untouched on a failure.
+    #[inline]
+    pub(crate) fn open(&self, sealed: Sealed<'_>, plaintext: &mut [u8]) -> Result<()> {
+        self.cipher.open(sealed.bytes(), plaintext).map_err(|_| {
+            Error::new(
+                Status::Authentication,
+                "the token does not open: it was made under another key (another user's, another store's), or was altered",
+            )
+        })
+    }
+}

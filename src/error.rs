@@ -1,0 +1,125 @@
+//! What a failed call tells a person.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::status::Status;
+
+/// What keycask's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call failed: a [`Status`] for the program, a message for a person.
+///
+/// The message names what was found, what was expected and what to do. It never holds a key, a plaintext or a token.
+#[derive(Debug)]
+pub struct Error {
+    status: Status,
+    message: Cow<'static, str>,
+    os_error: i32,
+    engine_error: i32,
+}
+
+impl Error {
+    pub(crate) fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Error {
+        Error { status, message: message.into(), os_error: 0, engine_error: 0 }
+    }
+
+    /// The system refused `action` ("make", "open", "read") on `path`.
+    pub(crate) fn io(action: &str, path: &Path, cause: &io::Error) -> Error {
+        Error::new(Status::Io, format!("cannot {action} {}: {cause}", Shortened(path)))
+            .with_os_error(cause.raw_os_error().unwrap_or(0))
+    }
+
+    /// An allocation of `bytes` failed. Allocates nothing itself.
+    pub(crate) fn memory() -> Error {
+        Error::new(Status::Memory, "out of memory: free some, or work on smaller values")
+    }
+
+    pub(crate) fn with_os_error(mut self, errno: i32) -> Error {
+        self.os_error = errno;
+        self
+    }
+
+    pub(crate) fn with_engine_error(mut self, code: i32) -> Error {
+        self.engine_error = code;
+        self
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What was found, what was expected, what to do; in English, without secrets.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The system's error number (`errno`), or 0.
+    #[must_use]
+    pub fn os_error(&self) -> i32 {
+        self.os_error
+    }
+
+    /// The storage engine's own error number (SQLite's extended result code), or 0.
+    #[must_use]
+    pub fn engine_error(&self) -> i32 {
+        self.engine_error
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A path in a message: at most [`Shortened::MOST`] characters, the middle left out, control characters escaped.
+pub(crate) struct Shortened<'a>(pub &'a Path);
+
+impl Shortened<'_> {
+    const MOST: usize = 100;
+}
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lossy = self.0.to_string_lossy();
+        let shown: Vec<char> = lossy.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let (head, tail) = if shown.len() <= Self::MOST {
+            (shown.as_slice(), [].as_slice())
+        } else {
+            (&shown[..Self::MOST / 2], &shown[shown.len() - Self::MOST / 2..])
+        };
+        f.write_str("'")?;
+        f.write_str(&head.iter().collect::<String>())?;
+        if !tail.is_empty() {
+            f.write_str("…")?;
+            f.write_str(&tail.iter().collect::<String>())?;
+        }
+        f.write_str("'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_is_shortened_in_the_middle_and_keeps_both_ends() {
+        let path = format!("/start/{}/end.db", "x".repeat(4000));
+        let shown = Shortened(Path::new(&path)).to_string();
+        assert!(shown.starts_with("'/start/") && shown.ends_with("/end.db'") && shown.contains('…'));
+        assert!(shown.chars().count() <= Shortened::MOST + 3);
+    }
+
+    #[test]
+    fn a_path_cannot_put_control_characters_into_a_message() {
+        assert_eq!(Shortened(Path::new("a\n\x1b[2Jb")).to_string(), "'a\u{fffd}\u{fffd}[2Jb'");
+    }
+}

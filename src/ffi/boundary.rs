@@ -1,0 +1,261 @@
+//! Between C and Rust: casts of pointers, checks of arguments, outputs, errors, panics.
+//!
+//! What C must keep to, and what every SAFETY comment here leans on, is the header's first page: a pointer is NULL or
+//! valid for the length that comes with it, for the duration of the call. All else is checked.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use super::error::{kc_error, report};
+use super::lengths::KC_NUL_TERMINATED;
+use super::status::{KC_OK, kc_status};
+use crate::error::{Error, Result};
+use crate::status::Status;
+use crate::user::User;
+
+/// Over this no object can be, so a longer length is a mistake of arithmetic.
+const PTRDIFF_MAX: usize = isize::MAX as usize;
+
+/// Runs one exported function: turns an error into a status and a filled `error`, a panic into KC_E_INTERNAL.
+pub(super) fn run(error: *mut kc_error, body: impl FnOnce() -> Result<()>) -> kc_status {
+    // A panic leaves no value of ours in pieces that a later call could meet: shared state is changed by single
+    // assignments behind locks, and a transaction is rolled back when it is dropped.
+    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        Err(Error::new(Status::Internal, "keycask met a defect of its own and gave up this call: please report it"))
+    });
+    match outcome {
+        Ok(()) => KC_OK,
+        Err(cause) => {
+            report(error, &cause);
+            cause.status().code()
+        }
+    }
+}
+
+fn argument(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(Status::Argument, message)
+}
+
+/// A range of the caller's memory.
+#[derive(Clone, Copy)]
+pub(super) struct Region {
+    start: usize,
+    len: usize,
+}
+
+impl Region {
+    pub(super) fn of(bytes: &[u8]) -> Region {
+        Region { start: bytes.as_ptr().addr(), len: bytes.len() }
+    }
+
+    fn overlaps(self, other: Region) -> bool {
+        self.len > 0
+            && other.len > 0
+            && self.start < other.start.saturating_add(other.len)
+            && other.start < self.start.saturating_add(self.len)
+    }
+}
+
+/// Checks that no output lies over an input or another output.
+pub(super) fn check_apart<const I: usize, const O: usize>(inputs: [Region; I], outputs: [Region; O]) -> Result<()> {
+    let clash = outputs
+        .iter()
+        .enumerate()
+        .any(|(at, output)| inputs.iter().chain(&outputs[..at]).any(|other| output.overlaps(*other)));
+    if clash {
+        return Err(argument("an output overlaps an input or another output: give each memory of its own"));
+    }
+    Ok(())
+}
+
+/// The bytes of a `const void *` input.
+pub(super) fn bytes<'a>(start: *const c_void, len: usize, name: &str) -> Result<&'a [u8]> {
+    if len == KC_NUL_TERMINATED {
+        return Err(argument(format!("{name} is bytes, not text: pass its length, not KC_NUL_TERMINATED")));
+    }
+    slice(start.cast(), len, name)
+}
+
+/// The bytes of a `const char *` input, which may end at its NUL.
+pub(super) fn text<'a>(start: *const c_char, len: usize, name: &str) -> Result<&'a [u8]> {
+    if len != KC_NUL_TERMINATED {
+        return slice(start.cast(), len, name);
+    }
+    if start.is_null() {
+        return Err(argument(format!("{name} is NULL, and its length says that it ends at a NUL: pass a string")));
+    }
+    // SAFETY: `start` is not NULL, and by the header's rule for KC_NUL_TERMINATED it points to a string that ends in a
+    // NUL and stays as it is during the call. The lifetime is the caller's to choose; no function keeps the slice.
+    Ok(unsafe { CStr::from_ptr(start) }.to_bytes())
+}
+
+fn slice<'a>(start: *const u8, len: usize, name: &str) -> Result<&'a [u8]> {
+    if start.is_null() {
+        return if len == 0 { Ok(&[]) } else { Err(argument(format!("{name} is NULL, and its length is {len}"))) };
+    }
+    if len > PTRDIFF_MAX {
+        return Err(argument(format!("the length of {name} is {len}, more than an object can have")));
+    }
+    // SAFETY: `start` is not NULL, `len` is at most isize::MAX, and by the header's rule `len` bytes may be read there
+    // and stay as they are during the call: outputs that overlap inputs are refused before anything is written. Bytes
+    // need no alignment. No function keeps the slice.
+    Ok(unsafe { std::slice::from_raw_parts(start, len) })
+}
+
+/// A user's name, checked: UTF-8, within the limits.
+pub(super) fn user<'a>(start: *const c_char, len: usize) -> Result<User<'a>> {
+    User::new(utf8(text(start, len, "user")?, "user")?)
+}
+
+pub(super) fn utf8<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str> {
+    std::str::from_utf8(bytes)
+        .map_err(|cause| argument(format!("{name} is not UTF-8 from offset {}: convert it first", cause.valid_up_to())))
+}
+
+/// A struct that begins with its size, and the memory that it was read from. `start` is not NULL.
+pub(super) fn sized<T: Copy>(start: *const T, name: &str) -> Result<(T, Region)> {
+    const LONGEST: usize = 4096;
+    let known = size_of::<T>();
+    // SAFETY: `start` is not NULL; a struct with a size begins with it, as a uint32_t, so four bytes may be read. They
+    // need not be aligned.
+    let size = unsafe { start.cast::<u32>().read_unaligned() } as usize;
+    if size < known {
+        return Err(argument(format!(
+            "{name}.size is {size}, and the struct has had {known} bytes from the first release: begin with its _INIT macro"
+        )));
+    }
+    if size > LONGEST {
+        return Err(Error::new(
+            Status::Unsupported,
+            format!("{name}.size is {size}, and the most is {LONGEST}: begin with its _INIT macro"),
+        ));
+    }
+    // SAFETY: the caller's struct has `size` bytes, by its own field and the header's rule, so those behind the known
+    // ones may be read.
+    let surplus = unsafe { std::slice::from_raw_parts(start.cast::<u8>().add(known), size - known) };
+    if surplus.iter().any(|&byte| byte != 0) {
+        return Err(Error::new(
+            Status::Unsupported,
+            format!(
+                "{name} has {size} bytes and uses those behind the {known} that this release knows: update keycask"
+            ),
+        ));
+    }
+    // SAFETY: at least size_of::<T>() bytes may be read, see above, aligned or not. `T` is a kc_options or a kc_call:
+    // integers and a pointer, for which every pattern of bits is valid.
+    Ok((unsafe { start.read_unaligned() }, Region { start: start.addr(), len: size }))
+}
+
+/// Refuses the bits of `given` that are not among `known`.
+pub(super) fn check_flags(given: u32, known: u32, name: &str) -> Result<()> {
+    let unknown = given & !known;
+    if unknown != 0 {
+        return Err(Error::new(
+            Status::Unsupported,
+            format!(
+                "{name}.flags has bits that this release does not know, {unknown:#x}: clear them, or update keycask"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// A buffer of the caller's for an answer, and where its length goes.
+pub(super) struct Output {
+    start: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+    /// A `char *`, whose NUL the capacity must hold.
+    text: bool,
+}
+
+impl Output {
+    /// A `char *` output.
+    pub(super) fn text(start: *mut c_char, capacity: usize, len: *mut usize, name: &str) -> Result<Output> {
+        Output::new(start.cast(), capacity, len, true, name)
+    }
+
+    /// A `void *` output.
+    pub(super) fn bytes(start: *mut c_void, capacity: usize, len: *mut usize, name: &str) -> Result<Output> {
+        Output::new(start.cast(), capacity, len, false, name)
+    }
+
+    fn new(start: *mut u8, capacity: usize, len: *mut usize, text: bool, name: &str) -> Result<Output> {
+        if capacity > PTRDIFF_MAX {
+            return Err(argument(format!("the capacity of {name} is {capacity}, more than an object can have")));
+        }
+        if start.is_null() && capacity != 0 {
+            return Err(argument(format!("{name} is NULL, and its capacity is {capacity}")));
+        }
+        Ok(Output { start, capacity, len, text })
+    }
+
+    /// The memory that the answer may be written to.
+    pub(super) fn regions(&self) -> [Region; 2] {
+        [Region { start: self.start.addr(), len: self.capacity }, pointed_to(self.len)]
+    }
+
+    /// Checks that an answer of `len` bytes has room, and lets `write` write it: to exactly `len` bytes, of which it
+    /// writes none when it fails.
+    #[inline]
+    pub(super) fn write(&self, len: usize, write: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+        let needed = len + usize::from(self.text);
+        if self.capacity < needed {
+            self.tell_len(needed);
+            return Err(Error::new(
+                Status::Buffer,
+                format!("the output takes {needed} bytes, and its capacity is {}", self.capacity),
+            ));
+        }
+        if self.start.is_null() {
+            write(&mut [])?;
+        } else {
+            // SAFETY: `start` is not NULL and, by the header's rule, valid for writes of `capacity` bytes, of which `len`
+            // are taken; it overlaps nothing else that this call reads or writes (check_apart). What C has left
+            // uninitialised there is only written.
+            write(unsafe { std::slice::from_raw_parts_mut(self.start, len) })?;
+            if len < self.capacity {
+                // SAFETY: the byte at `len` is within the capacity.
+                unsafe { self.start.add(len).write(0) };
+            }
+        }
+        self.tell_len(len);
+        Ok(())
+    }
+
+    fn tell_len(&self, len: usize) {
+        if !self.len.is_null() {
+            // SAFETY: a non-NULL length output is valid for the write of a size_t; it need not be aligned.
+            unsafe { self.len.write_unaligned(len) };
+        }
+    }
+}
+
+/// Where a new handle goes. It holds NULL until one is there.
+pub(super) struct HandleOutput<H>(*mut *mut H);
+
+impl<H> HandleOutput<H> {
+    pub(super) fn new(place: *mut *mut H, name: &str) -> Result<HandleOutput<H>> {
+        if place.is_null() {
+            return Err(argument(format!("{name} is NULL: pass where the new handle goes")));
+        }
+        let place = HandleOutput(place);
+        place.set(ptr::null_mut());
+        Ok(place)
+    }
+
+    pub(super) fn region(&self) -> Region {
+        pointed_to(self.0)
+    }
+
+    pub(super) fn set(&self, handle: *mut H) {
+        // SAFETY: the place is not NULL and, by the header's rule, valid for the write of a pointer; it need not be
+        // aligned.
+        unsafe { self.0.write_unaligned(handle) };
+    }
+}
+
+fn pointed_to<T>(place: *mut T) -> Region {
+    Region { start: place.addr(), len: if place.is_null() { 0 } else { size_of::<T>() } }
+}

@@ -1,0 +1,107 @@
+//! Where wrapped keys lie. [`KeyStore`] is what the rest of keycask asks of such a place; each engine implements it in a
+//! module of its own.
+
+mod location;
+mod sqlite;
+
+use crate::error::Result;
+use crate::master_key::{MasterKeyId, WRAPPED_SIZE, WrappedKey};
+use crate::options::Options;
+use crate::user::User;
+
+pub(crate) use location::Location;
+
+/// Opens the key store at `location`, and makes it where it is missing and `options` allow.
+pub(crate) fn open(location: &Location, options: &Options) -> Result<Box<dyn KeyStore>> {
+    Ok(Box::new(sqlite::SqliteStore::open(location, options)?))
+}
+
+/// A place that keeps wrapped keys. Its calls may wait for other processes, no longer than the busy timeout.
+pub(crate) trait KeyStore: Send + Sync {
+    /// The place as a message names it.
+    fn name(&self) -> String;
+
+    /// Runs `work` on one unchanging state of the store.
+    fn read(&self, work: &mut dyn FnMut(&dyn Rows) -> Result<()>) -> Result<()>;
+
+    /// Runs `work` alone among all writers. What it wrote is durable when this returns `Ok`, and undone when `work` or
+    /// this fails.
+    fn write(&self, work: &mut dyn FnMut(&dyn WritableRows) -> Result<()>) -> Result<()>;
+}
+
+/// The rows of a key store, as one transaction sees them.
+pub(crate) trait Rows {
+    /// The place as a message names it.
+    fn store_name(&self) -> String;
+
+    /// The row of `user`.
+    fn user_key(&self, user: User<'_>) -> Result<Option<StoredKey>>;
+
+    /// The first `limit` rows, handed to `visit` until it answers that it has seen enough.
+    fn first_user_keys(&self, limit: u32, visit: &mut dyn FnMut(StoredKey) -> Enough) -> Result<()>;
+
+    /// The master keys that have been registered.
+    fn master_keys(&self) -> Result<Vec<Registered>>;
+
+    /// What a program must understand to read, and to write, this store.
+    fn demands(&self) -> Result<Demands>;
+}
+
+/// The rows of a key store inside a writing transaction.
+pub(crate) trait WritableRows: Rows {
+    /// Makes keycask's own tables where they are missing.
+    fn make_own_tables(&self) -> Result<()>;
+
+    /// Adds the row of a user that has none.
+    fn add_user_key(&self, user: User<'_>, wrapped: &WrappedKey) -> Result<()>;
+
+    /// Registers a master key that is not registered, as active.
+    fn add_master_key(&self, id: MasterKeyId) -> Result<()>;
+}
+
+/// Whether a visitor of rows wants more of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enough {
+    Yes,
+    No,
+}
+
+/// What stands in a user's row. Other programs write rows too, so it may be anything.
+pub(crate) enum StoredKey {
+    Wrapped(WrappedKey),
+    /// A value that is no wrapped key, as a message describes it.
+    Damaged(String),
+}
+
+impl StoredKey {
+    pub(crate) fn from_blob(blob: &[u8]) -> StoredKey {
+        match blob.try_into() {
+            Ok(wrapped) => StoredKey::Wrapped(wrapped),
+            Err(_) => StoredKey::Damaged(format!("has {} bytes where {WRAPPED_SIZE} belong", blob.len())),
+        }
+    }
+}
+
+/// A master key that a store knows.
+pub(crate) struct Registered {
+    pub(crate) id: MasterKeyId,
+    pub(crate) state: MasterKeyState,
+}
+
+/// What may still be done under a registered master key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MasterKeyState {
+    /// Opens and creates.
+    Active,
+    /// Opens; its rows are being moved to another.
+    Retiring,
+    /// Opens nothing in this store any more.
+    Retired,
+}
+
+/// Two sets of bits. One that a program does not know forbids it to read, or to write.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Demands {
+    pub(crate) must_read: u64,
+    pub(crate) must_write: u64,
+}

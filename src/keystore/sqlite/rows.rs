@@ -1,0 +1,191 @@
+//! A key store's rows as SQL.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+use super::{StoreName, errors, schema};
+use crate::error::{Error, Result};
+use crate::keystore::{Demands, Enough, MasterKeyState, Registered, Rows, StoredKey, WritableRows};
+use crate::master_key::{MasterKeyId, WrappedKey};
+use crate::platform::random;
+use crate::status::Status;
+use crate::user::User;
+
+/// `created_at` as the module writes it, from the seconds and microseconds since 1970: 2026-11-24T03:58:02.725746+00:00.
+macro_rules! timestamp {
+    () => {
+        "strftime('%Y-%m-%dT%H:%M:%S', ?, 'unixepoch') || format('.%06d+00:00', ?)"
+    };
+}
+
+/// The rows of one transaction.
+pub(super) struct SqliteRows<'c> {
+    transaction: &'c Transaction<'c>,
+    store: &'c StoreName,
+}
+
+impl<'c> SqliteRows<'c> {
+    pub(super) fn new(transaction: &'c Transaction<'c>, store: &'c StoreName) -> SqliteRows<'c> {
+        SqliteRows { transaction, store }
+    }
+
+    fn read<T>(&self, answer: rusqlite::Result<T>) -> Result<T> {
+        answer.map_err(|cause| errors::translate(&cause, self.store, "read"))
+    }
+
+    fn written<T>(&self, answer: rusqlite::Result<T>) -> Result<T> {
+        answer.map_err(|cause| errors::translate(&cause, self.store, "write"))
+    }
+
+    fn has_table(&self, name: &str) -> Result<bool> {
+        self.read(
+            self.transaction
+                .prepare_cached("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?")
+                .and_then(|mut query| query.exists([name])),
+        )
+    }
+
+    fn demand(&self, name: &str) -> Result<u64> {
+        let value = self.read(
+            self.transaction
+                .prepare_cached("SELECT value FROM keycask_meta WHERE name = ?")
+                .and_then(|mut query| query.query_row([name], |row| row.get::<_, i64>(0)).optional()),
+        )?;
+        value
+            .and_then(|value| u64::try_from(value).ok())
+            .ok_or_else(|| self.damaged(&format!("its '{name}' in keycask_meta is missing or no set of bits")))
+    }
+
+    fn damaged(&self, found: &str) -> Error {
+        Error::new(Status::Corrupt, format!("{} is damaged: {found}; restore it from a backup", self.store))
+    }
+
+    fn add_meta(&self, name: &str, value: impl rusqlite::ToSql) -> Result<()> {
+        self.written(
+            self.transaction.execute("INSERT OR IGNORE INTO keycask_meta(name, value) VALUES (?, ?)", (name, value)),
+        )
+        .map(|_| ())
+    }
+}
+
+impl Rows for SqliteRows<'_> {
+    fn store_name(&self) -> String {
+        self.store.to_string()
+    }
+
+    fn user_key(&self, user: User<'_>) -> Result<Option<StoredKey>> {
+        self.read(
+            self.transaction
+                .prepare_cached("SELECT encrypted_key FROM encryption_keys WHERE user_id = ?")
+                .and_then(|mut query| query.query_row([user.name()], stored_key).optional()),
+        )
+    }
+
+    fn first_user_keys(&self, limit: u32, visit: &mut dyn FnMut(StoredKey) -> Enough) -> Result<()> {
+        let visited = self
+            .transaction
+            .prepare_cached("SELECT encrypted_key FROM encryption_keys ORDER BY rowid LIMIT ?")
+            .and_then(|mut query| {
+                let mut rows = query.query([limit])?;
+                while let Some(row) = rows.next()? {
+                    if visit(stored_key(row)?) == Enough::Yes {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+        self.read(visited)
+    }
+
+    fn master_keys(&self) -> Result<Vec<Registered>> {
+        if !self.has_table("keycask_master")? {
+            return Ok(Vec::new());
+        }
+        let found = self.read(
+            self.transaction.prepare_cached("SELECT id, state FROM keycask_master ORDER BY rowid").and_then(
+                |mut query| query.query_map((), |row| Ok((row.get(0).ok(), row.get::<_, String>(1).ok())))?.collect(),
+            ),
+        )?;
+        let found: Vec<(Option<[u8; 16]>, Option<String>)> = found;
+        found
+            .into_iter()
+            .map(|(id, state)| {
+                let id = id.ok_or_else(|| self.damaged("a master key's id in keycask_master has not 16 bytes"))?;
+                let state = state.as_deref().and_then(state_from_text).ok_or_else(|| {
+                    self.damaged("a master key's state in keycask_master is none of active, retiring, retired")
+                })?;
+                Ok(Registered { id: MasterKeyId(id), state })
+            })
+            .collect()
+    }
+
+    fn demands(&self) -> Result<Demands> {
+        if !self.has_table("keycask_meta")? {
+            return Ok(Demands::default());
+        }
+        Ok(Demands { must_read: self.demand("must_read")?, must_write: self.demand("must_write")? })
+    }
+}
+
+impl WritableRows for SqliteRows<'_> {
+    fn make_own_tables(&self) -> Result<()> {
+        if self.has_table("keycask_meta")? && self.has_table("keycask_master")? {
+            return Ok(());
+        }
+        let mut store_id = [0; 16];
+        random::fill(&mut store_id)?;
+        self.written(self.transaction.execute_batch(schema::OWN_TABLES))?;
+        self.add_meta("store_id", store_id)?;
+        self.add_meta("must_read", 0)?;
+        self.add_meta("must_write", 0)
+    }
+
+    fn add_user_key(&self, user: User<'_>, wrapped: &WrappedKey) -> Result<()> {
+        let (seconds, microseconds) = now();
+        self.written(
+            self.transaction
+                .prepare_cached(concat!(
+                    "INSERT INTO encryption_keys(user_id, encrypted_key, created_at) VALUES (?, ?, ",
+                    timestamp!(),
+                    ")"
+                ))
+                .and_then(|mut insert| insert.execute((user.name(), wrapped, seconds, microseconds))),
+        )
+        .map(|_| ())
+    }
+
+    fn add_master_key(&self, id: MasterKeyId) -> Result<()> {
+        let (seconds, microseconds) = now();
+        self.written(self.transaction.execute(
+            concat!("INSERT INTO keycask_master(id, state, created_at) VALUES (?, 'active', ", timestamp!(), ")"),
+            (id.0, seconds, microseconds),
+        ))
+        .map(|_| ())
+    }
+}
+
+fn stored_key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
+    Ok(match row.get_ref(0)? {
+        ValueRef::Blob(blob) => StoredKey::from_blob(blob),
+        ValueRef::Null => StoredKey::Damaged("is NULL".into()),
+        ValueRef::Text(_) => StoredKey::Damaged("is a TEXT where a BLOB belongs".into()),
+        ValueRef::Integer(_) | ValueRef::Real(_) => StoredKey::Damaged("is a number where a BLOB belongs".into()),
+    })
+}
+
+fn state_from_text(text: &str) -> Option<MasterKeyState> {
+    match text {
+        "active" => Some(MasterKeyState::Active),
+        "retiring" => Some(MasterKeyState::Retiring),
+        "retired" => Some(MasterKeyState::Retired),
+        _ => None,
+    }
+}
+
+/// The time since 1970 in seconds and microseconds; a clock before that counts as 1970.
+fn now() -> (i64, u32) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_micros())
+}

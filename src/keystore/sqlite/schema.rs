@@ -1,0 +1,94 @@
+//! The tables of a key store.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::{StoreName, errors};
+use crate::error::{Error, Result};
+use crate::status::Status;
+
+/// The Python module's table, letter for letter.
+const KEY_TABLE: &str = "CREATE TABLE IF NOT EXISTS encryption_keys (
+user_id TEXT PRIMARY KEY,
+encrypted_key BLOB NOT NULL,
+created_at TEXT NOT NULL
+)";
+
+/// keycask's own tables; the module never looks at them.
+pub(super) const OWN_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS keycask_meta(name TEXT PRIMARY KEY, value);
+CREATE TABLE IF NOT EXISTS keycask_master(id BLOB PRIMARY KEY, state TEXT NOT NULL, created_at TEXT NOT NULL);
+";
+
+/// What is found where a key table belongs.
+enum Found {
+    KeyTable,
+    /// A database without a single table.
+    Nothing,
+    SomethingElse(&'static str),
+}
+
+/// Checks that the database is a key store, and makes one of an empty database. A key store is not written to.
+pub(super) fn ensure(connection: &Connection, store: &StoreName, read_only: bool) -> Result<()> {
+    match look(connection).map_err(|cause| errors::translate(&cause, store, "open"))? {
+        Found::KeyTable => check_writable(connection, store, read_only),
+        Found::SomethingElse(found) => Err(Error::new(
+            Status::Unsupported,
+            format!("{store} is an SQLite database of something else: it has {found}; check the location"),
+        )),
+        Found::Nothing if read_only => Err(Error::new(
+            Status::ReadOnly,
+            format!("{store} is still empty, and a read-only opening makes no tables: open it once for writing"),
+        )),
+        Found::Nothing => {
+            check_writable(connection, store, read_only)?;
+            make_key_table(connection).map_err(|cause| errors::translate(&cause, store, "make the tables of"))
+        }
+    }
+}
+
+fn look(connection: &Connection) -> rusqlite::Result<Found> {
+    let kind: Option<(String, bool)> = connection
+        .query_row(
+            "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = 'encryption_keys'",
+            (),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((kind, without_rowid)) = kind else {
+        let objects: i64 = connection.query_row("SELECT count(*) FROM main.sqlite_schema", (), |row| row.get(0))?;
+        return Ok(if objects == 0 {
+            Found::Nothing
+        } else {
+            Found::SomethingElse("tables, but no 'encryption_keys'")
+        });
+    };
+    let columns = connection
+        .prepare("SELECT name, upper(type), pk FROM pragma_table_xinfo('encryption_keys', 'main') ORDER BY name")?
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<Vec<(String, String, i64)>>>()?;
+    let expected = [("created_at", "TEXT", 0), ("encrypted_key", "BLOB", 0), ("user_id", "TEXT", 1)];
+    let same = columns.iter().map(|(name, of, pk)| (name.as_str(), of.as_str(), *pk)).eq(expected);
+    Ok(if kind == "table" && !without_rowid && same {
+        Found::KeyTable
+    } else {
+        Found::SomethingElse("an 'encryption_keys' of another shape")
+    })
+}
+
+/// SQLite opens a file that it may not write as a read-only one, without a word.
+fn check_writable(connection: &Connection, store: &StoreName, read_only: bool) -> Result<()> {
+    let refused = connection.is_readonly("main").map_err(|cause| errors::translate(&cause, store, "open"))?;
+    if refused && !read_only {
+        return Err(Error::new(
+            Status::ReadOnly,
+            format!("{store} cannot be written by this process: give it the right to, or open with KC_OPEN_READ_ONLY"),
+        ));
+    }
+    Ok(())
+}
+
+fn make_key_table(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    transaction.execute_batch(KEY_TABLE)?;
+    transaction.commit()
+}

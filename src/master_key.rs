@@ -1,0 +1,202 @@
+//! Master keys: the keys that wrap users' keys. Their text, where they come from, and the ring of those in use.
+
+mod environment;
+mod text;
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::cipher::{Cipher, OVERHEAD};
+use crate::error::{Error, Result};
+use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
+use crate::status::Status;
+
+pub(crate) use text::TEXT_LEN;
+
+/// The most master keys that a store is opened with.
+pub const MAX_MASTER_KEYS: usize = 16;
+
+/// The length of a wrapped key in bytes: nonce(12) ‖ ciphertext(32) ‖ tag(16).
+pub(crate) const WRAPPED_SIZE: usize = KEY_SIZE + OVERHEAD;
+
+/// A user's key as the key store holds it.
+pub(crate) type WrappedKey = [u8; WRAPPED_SIZE];
+
+/// The public name of a master key, by which a store knows it without knowing the key: the first 16 bytes of
+/// HMAC-SHA256(master key, `keycask master key id`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct MasterKeyId(pub [u8; 16]);
+
+/// A key-encryption key of 256 bits.
+pub struct MasterKey {
+    raw: SecretKey,
+    cipher: Cipher,
+    id: MasterKeyId,
+}
+
+impl MasterKey {
+    /// The master key of these bytes.
+    #[must_use]
+    pub fn from_bytes(raw: &[u8; KEY_SIZE]) -> MasterKey {
+        MasterKey::new(SecretKey::copied_from(raw))
+    }
+
+    /// A new master key from the system's random source.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Random`].
+    pub fn generate() -> Result<MasterKey> {
+        SecretKey::generate().map(MasterKey::new)
+    }
+
+    /// Reads a master key's text as `API_KEY_MASTER_KEY` holds it: base64 of 32 bytes in either alphabet, white space and
+    /// quotes around it allowed. `docs/format.md` has the exact rules.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::MasterKeyInvalid`].
+    ///
+    /// ```
+    /// let made = keycask::MasterKey::generate()?;
+    /// let text = made.to_text();
+    /// assert_eq!(text.expose().len(), 44);
+    /// assert!(keycask::MasterKey::from_text(text.expose()).is_ok());
+    /// # Ok::<(), keycask::Error>(())
+    /// ```
+    pub fn from_text(text: &[u8]) -> Result<MasterKey> {
+        text::decode(text).map(MasterKey::new)
+    }
+
+    /// The key's text: 44 characters of url-safe base64 with padding.
+    #[must_use]
+    pub fn to_text(&self) -> SecretBytes {
+        text::encode(&self.raw)
+    }
+
+    fn new(raw: SecretKey) -> MasterKey {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(raw.expose()).expect("HMAC takes a key of any length (RFC 2104 §2)");
+        mac.update(b"keycask master key id");
+        let mac = mac.finalize().into_bytes();
+        let mut id = [0; 16];
+        id.copy_from_slice(&mac[..16]);
+        MasterKey { cipher: Cipher::new(&raw), raw, id: MasterKeyId(id) }
+    }
+
+    pub(crate) fn id(&self) -> MasterKeyId {
+        self.id
+    }
+
+    pub(crate) fn raw(&self) -> &SecretKey {
+        &self.raw
+    }
+
+    /// Wraps a user's key.
+    pub(crate) fn wrap(&self, key: &SecretKey) -> Result<WrappedKey> {
+        let mut wrapped = [0; WRAPPED_SIZE];
+        self.cipher.seal(key.expose(), &mut wrapped)?;
+        Ok(wrapped)
+    }
+
+    /// Unwraps a user's key; nothing when it was not wrapped by this master key, or was altered.
+    pub(crate) fn unwrap(&self, wrapped: &WrappedKey) -> Option<SecretKey> {
+        SecretKey::try_made(|key| self.cipher.open(wrapped, key)).ok()
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey([redacted])")
+    }
+}
+
+/// The master keys that a store is opened with, the current one first: 1 to [`MAX_MASTER_KEYS`] of them. Keys under any
+/// of them open; new ones are wrapped under the first.
+#[derive(Debug)]
+pub struct MasterKeys(Vec<MasterKey>);
+
+impl MasterKeys {
+    /// A ring of these keys, the current one first. A key given twice counts once.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::MasterKeyMissing`] for none, [`Status::Limit`] for more than [`MAX_MASTER_KEYS`].
+    pub fn new(keys: Vec<MasterKey>) -> Result<MasterKeys> {
+        MasterKeys::check_count(keys.len())?;
+        let mut ring = MasterKeys(Vec::new());
+        for key in keys {
+            if !ring.contains(key.id()) {
+                ring.0.push(key);
+            }
+        }
+        Ok(ring)
+    }
+
+    /// A ring from n × 32 bytes, the current key first.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::MasterKeyMissing`] for no bytes, [`Status::MasterKeyInvalid`] when their number is no multiple of 32,
+    /// [`Status::Limit`] for more than [`MAX_MASTER_KEYS`] keys.
+    pub fn from_bytes(raw: &[u8]) -> Result<MasterKeys> {
+        let (keys, rest) = raw.as_chunks::<KEY_SIZE>();
+        if !rest.is_empty() {
+            return Err(Error::new(
+                Status::MasterKeyInvalid,
+                format!(
+                    "the master keys have {} bytes, no multiple of {KEY_SIZE}: pass raw keys, decoded from their text",
+                    raw.len()
+                ),
+            ));
+        }
+        MasterKeys::check_count(keys.len())?;
+        MasterKeys::new(keys.iter().map(MasterKey::from_bytes).collect())
+    }
+
+    /// The master key that the environment names: `API_KEY_MASTER_KEY` holds its text, or, where that is unset or
+    /// blank, `API_KEY_MASTER_KEY_FILE` names a file that does.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::MasterKeyMissing`] when neither is set, [`Status::MasterKeyInvalid`] when the text is no master key,
+    /// [`Status::Io`] when the file cannot be read.
+    pub fn from_environment() -> Result<MasterKeys> {
+        environment::master_key().map(|key| MasterKeys(vec![key]))
+    }
+
+    pub(crate) fn current(&self) -> &MasterKey {
+        &self.0[0]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &MasterKey> {
+        self.0.iter()
+    }
+
+    pub(crate) fn contains(&self, id: MasterKeyId) -> bool {
+        self.iter().any(|key| key.id() == id)
+    }
+
+    /// Unwraps a user's key with whichever of the keys it was wrapped by.
+    pub(crate) fn unwrap(&self, wrapped: &WrappedKey) -> Option<SecretKey> {
+        self.iter().find_map(|key| key.unwrap(wrapped))
+    }
+
+    fn check_count(count: usize) -> Result<()> {
+        match count {
+            0 => Err(Error::new(
+                Status::MasterKeyMissing,
+                "no master key was given: pass at least one, or ask for the environment's",
+            )),
+            1..=MAX_MASTER_KEYS => Ok(()),
+            _ => Err(Error::new(
+                Status::Limit,
+                format!(
+                    "{count} master keys were given, and the most is {MAX_MASTER_KEYS}: pass those that are still in use"
+                ),
+            )),
+        }
+    }
+}

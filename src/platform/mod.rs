@@ -1,0 +1,4 @@
+//! What is the operating system's: the only place beside the C boundary and the SQLite engine's edge where `unsafe`
+//! is allowed.
+
+pub(crate) mod random;

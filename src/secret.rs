@@ -1,0 +1,92 @@
+//! Buffers that hold a secret: wiped when dropped, never printed, never copied by accident.
+
+use std::fmt;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::{Error, Result};
+use crate::platform::random;
+
+/// The length of every key in keycask, in bytes: AES-256.
+pub const KEY_SIZE: usize = 32;
+
+/// A 256-bit key. It lies on the heap, so that moving it moves a pointer and leaves no copy behind.
+pub(crate) struct SecretKey(Box<[u8; KEY_SIZE]>);
+
+impl SecretKey {
+    /// A key from the system's random source.
+    pub(crate) fn generate() -> Result<SecretKey> {
+        SecretKey::try_made(random::fill)
+    }
+
+    pub(crate) fn copied_from(raw: &[u8; KEY_SIZE]) -> SecretKey {
+        let mut key = SecretKey::zeroed();
+        key.0.copy_from_slice(raw);
+        key
+    }
+
+    /// A key that `make` writes in place. On an error nothing of what it wrote remains.
+    pub(crate) fn try_made<E>(
+        make: impl FnOnce(&mut [u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<SecretKey, E> {
+        let mut key = SecretKey::zeroed();
+        make(key.0.as_mut_slice())?;
+        Ok(key)
+    }
+
+    fn zeroed() -> SecretKey {
+        SecretKey(Box::new([0; KEY_SIZE]))
+    }
+
+    pub(crate) fn expose(&self) -> &[u8; KEY_SIZE] {
+        &self.0
+    }
+}
+
+impl Drop for SecretKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey([redacted])")
+    }
+}
+
+/// A secret of any length, such as a decrypted API key. Wiped when dropped; prints as `[redacted]`.
+///
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// `len` zero bytes, to be filled in place and never grown.
+    pub(crate) fn zeroed(len: usize) -> Result<SecretBytes> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).map_err(|_| Error::memory())?;
+        bytes.resize(len, 0);
+        Ok(SecretBytes::from(bytes))
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl From<Vec<u8>> for SecretBytes {
+    fn from(bytes: Vec<u8>) -> SecretBytes {
+        SecretBytes(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes([redacted])")
+    }
+}

@@ -1,0 +1,249 @@
+//! Tokens: the text that a program keeps in place of a secret.
+//!
+//! `v2:` + url-safe base64 with padding (RFC 4648 §5) of nonce(12) ‖ ciphertext ‖ tag(16). See `docs/format.md`.
+
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE};
+use base64::engine::{DecodePaddingMode, Engine};
+
+use crate::cipher::OVERHEAD;
+use crate::error::{Error, Result};
+use crate::scratch;
+use crate::secret::SecretBytes;
+use crate::status::Status;
+
+/// The longest plaintext, in bytes: 64 MiB.
+pub const MAX_PLAINTEXT: usize = 64 << 20;
+
+const PREFIX: &[u8] = b"v2:";
+/// Reserved for a format to come.
+const NEXT_PREFIX: &[u8] = b"v3:";
+
+/// What canonical text is decoded with: padding required, trailing bits zero.
+const CANONICAL: GeneralPurpose = URL_SAFE;
+/// What text that has been reduced to its base64 characters is decoded with.
+const REDUCED: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// Whether `value` is a token, and not plaintext from before tokens: it begins with `v2:`, or with `v3:`, which is
+/// reserved. Nothing else is looked at.
+///
+/// ```
+/// assert!(keycask::is_encrypted(b"v2:anything"));
+/// assert!(!keycask::is_encrypted(b"sk-acme"));
+/// ```
+#[must_use]
+pub fn is_encrypted(value: &[u8]) -> bool {
+    value.starts_with(PREFIX) || value.starts_with(NEXT_PREFIX)
+}
+
+/// The length of the token for a plaintext of `plaintext_len` bytes.
+///
+/// # Errors
+///
+/// [`Status::Limit`] when the plaintext is longer than [`MAX_PLAINTEXT`].
+pub(crate) fn text_len(plaintext_len: usize) -> Result<usize> {
+    if plaintext_len > MAX_PLAINTEXT {
+        return Err(too_long());
+    }
+    Ok(PREFIX.len() + (plaintext_len + OVERHEAD).div_ceil(3) * 4)
+}
+
+/// At most so many bytes of plaintext are in a token whose text has `text_len` bytes.
+pub(crate) fn plaintext_bound(text_len: usize) -> usize {
+    decoded_bound(text_len).saturating_sub(OVERHEAD).min(MAX_PLAINTEXT)
+}
+
+/// Writes the token of `plaintext_len` bytes that `seal` seals into the buffer it is given. `text` has [`text_len`]
+/// bytes; it is not touched when `seal` fails.
+#[inline]
+pub(crate) fn write(plaintext_len: usize, text: &mut [u8], seal: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+    scratch::with(plaintext_len + OVERHEAD, |sealed| {
+        seal(sealed)?;
+        let (prefix, body) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX);
+        match CANONICAL.encode_slice(sealed, body) {
+            Ok(written) if written == body.len() => Ok(()),
+            _ => Err(Error::new(Status::Internal, "a token has another length than was computed for it")),
+        }
+    })
+}
+
+/// A token made by `write`, which gets a buffer of exactly its length.
+pub(crate) fn made(plaintext_len: usize, write: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<String> {
+    let len = text_len(plaintext_len)?;
+    let mut text = Vec::new();
+    text.try_reserve_exact(len).map_err(|_| Error::memory())?;
+    text.resize(len, 0);
+    write(&mut text)?;
+    String::from_utf8(text).map_err(|_| Error::new(Status::Internal, "a token is not ASCII"))
+}
+
+/// The plaintext of the token `text`, opened by `open`, which gets a buffer of exactly its length.
+pub(crate) fn opened(
+    text: &[u8],
+    strict: bool,
+    open: impl FnOnce(Sealed<'_>, &mut [u8]) -> Result<()>,
+) -> Result<SecretBytes> {
+    read(text, strict, |sealed| {
+        let mut plaintext = SecretBytes::zeroed(sealed.plaintext_len())?;
+        open(sealed, plaintext.expose_mut())?;
+        Ok(plaintext)
+    })
+}
+
+/// A token's bytes, decoded but not yet opened: nonce ‖ ciphertext ‖ tag.
+#[derive(Clone, Copy)]
+pub(crate) struct Sealed<'a>(&'a [u8]);
+
+impl<'a> Sealed<'a> {
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    pub(crate) fn plaintext_len(self) -> usize {
+        self.0.len() - OVERHEAD
+    }
+}
+
+/// Decodes the token `text` and runs `work` on its bytes. With `strict` only the canonical form is taken: the prefix,
+/// the url-safe alphabet, right padding, zero trailing bits, no white space.
+///
+/// # Errors
+///
+/// [`Status::Format`] when it is not a token, [`Status::Unsupported`] when it begins with `v3:`, [`Status::Limit`] when
+/// it holds more than [`MAX_PLAINTEXT`].
+#[inline]
+pub(crate) fn read<T>(text: &[u8], strict: bool, work: impl FnOnce(Sealed<'_>) -> Result<T>) -> Result<T> {
+    let (body, prefixed) = match text.strip_prefix(PREFIX) {
+        Some(body) => (body, true),
+        None => (text, false),
+    };
+    if !prefixed {
+        check_other_prefix(text, strict)?;
+    }
+    let bound = decoded_bound(body.len());
+    if bound > MAX_PLAINTEXT + OVERHEAD + 2 {
+        // So long a text may still hold a token, with much white space in it; such a one is read from its reduced form.
+        return read_reduced(text, body, strict, work);
+    }
+    scratch::with(bound, |buffer| match CANONICAL.decode_slice(body, buffer) {
+        Ok(len) => work(complete(&buffer[..len])?),
+        Err(_) => read_reduced(text, body, strict, work),
+    })
+}
+
+#[cold]
+fn check_other_prefix(text: &[u8], strict: bool) -> Result<()> {
+    if text.starts_with(NEXT_PREFIX) {
+        return Err(Error::new(
+            Status::Unsupported,
+            "the token begins with 'v3:', a format that this release does not read; update keycask",
+        ));
+    }
+    if strict {
+        return Err(not_a_token("it does not begin with 'v2:', which KC_STRICT requires"));
+    }
+    Ok(())
+}
+
+/// Reads what is not canonical: drops white space and padding, and folds the standard alphabet into the url-safe one.
+#[cold]
+fn read_reduced<T>(text: &[u8], body: &[u8], strict: bool, work: impl FnOnce(Sealed<'_>) -> Result<T>) -> Result<T> {
+    if strict {
+        return Err(not_a_token(
+            "it is not in canonical form, which KC_STRICT requires: url-safe base64 with padding, no white space",
+        ));
+    }
+    let prefix_len = text.len() - body.len();
+    let data_len = check_lenient(body, prefix_len)?;
+    let decoded_len = data_len / 4 * 3 + (data_len % 4).saturating_sub(1);
+    if decoded_len > MAX_PLAINTEXT + OVERHEAD {
+        return Err(too_long());
+    }
+    scratch::with(data_len, |reduced| {
+        for (place, &byte) in reduced.iter_mut().zip(body.iter().filter(|&&byte| is_data(byte))) {
+            *place = match byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                other => other,
+            };
+        }
+        scratch::with(decoded_len, |buffer| match REDUCED.decode_slice(&reduced, buffer) {
+            Ok(len) => work(complete(&buffer[..len])?),
+            Err(_) => Err(Error::new(Status::Internal, "base64 refused text that had been checked")),
+        })
+    })
+}
+
+/// Checks the characters and the padding of a token's body, and counts the characters that carry data.
+fn check_lenient(body: &[u8], prefix_len: usize) -> Result<usize> {
+    let (mut data, mut padding) = (0, 0);
+    for (at, &byte) in body.iter().enumerate() {
+        match byte {
+            b'=' => padding += 1,
+            _ if is_white_space(byte) => {}
+            _ if !is_data(byte) => {
+                return Err(not_a_token(format!("the byte at offset {} is not base64", prefix_len + at)));
+            }
+            _ if padding > 0 => {
+                return Err(not_a_token(format!("text follows the padding, at offset {}", prefix_len + at)));
+            }
+            _ => data += 1,
+        }
+    }
+    if data % 4 == 1 {
+        return Err(not_a_token("its length is impossible for base64; it may have been cut"));
+    }
+    let whole = (4 - data % 4) % 4;
+    if padding != 0 && padding != whole {
+        return Err(not_a_token(format!(
+            "it ends in {padding} '=' where {whole} or none belong; it may have been cut"
+        )));
+    }
+    Ok(data)
+}
+
+fn is_data(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'/')
+}
+
+/// White space as C's `isspace` knows it.
+fn is_white_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
+}
+
+/// At most so many bytes come out of `text_len` characters of base64.
+fn decoded_bound(text_len: usize) -> usize {
+    text_len / 4 * 3 + text_len % 4
+}
+
+fn complete(bytes: &[u8]) -> Result<Sealed<'_>> {
+    if bytes.len() < OVERHEAD {
+        return Err(not_a_token(format!(
+            "it holds {} bytes, and nonce and tag alone take {OVERHEAD}; it may have been cut",
+            bytes.len()
+        )));
+    }
+    if bytes.len() > MAX_PLAINTEXT + OVERHEAD {
+        return Err(too_long());
+    }
+    Ok(Sealed(bytes))
+}
+
+#[cold]
+fn not_a_token(found: impl std::fmt::Display) -> Error {
+    Error::new(Status::Format, format!("not a token: {found}"))
+}
+
+#[cold]
+fn too_long() -> Error {
+    Error::new(
+        Status::Limit,
+        format!("the plaintext is longer than {MAX_PLAINTEXT} bytes (64 MiB), the most that one token holds"),
+    )
+}

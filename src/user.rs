@@ -1,0 +1,42 @@
+//! A user's name, as the program knows them.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::error::{Error, Result, Shortened};
+use crate::status::Status;
+
+/// The longest user name, in bytes of UTF-8.
+pub const MAX_USER: usize = 4096;
+
+/// A user name within the limits that bind callers: 1 to [`MAX_USER`] bytes. A NUL in it is a character like others.
+#[derive(Clone, Copy)]
+pub(crate) struct User<'a>(&'a str);
+
+impl<'a> User<'a> {
+    pub(crate) fn new(name: &'a str) -> Result<User<'a>> {
+        if name.is_empty() {
+            return Err(Error::new(Status::Argument, "the user is empty: pass 1 to 4096 bytes of UTF-8"));
+        }
+        if name.len() > MAX_USER {
+            return Err(Error::new(
+                Status::Limit,
+                format!(
+                    "the user has {} bytes, and the most is {MAX_USER}: pass a shorter name or a hash of it",
+                    name.len()
+                ),
+            ));
+        }
+        Ok(User(name))
+    }
+
+    pub(crate) fn name(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for User<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shortened(Path::new(self.0)).fmt(f)
+    }
+}
