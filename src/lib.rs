@@ -89,3 +89,8 @@ pub use status::Status;
 pub use store::Store;
 pub use token::{MAX_PLAINTEXT, is_encrypted};
 pub use user::MAX_USER;
+
+/// The README's Rust is compiled and run as the examples here are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -74,7 +74,7 @@ fn check_one_active(rows: &dyn Rows, registered: &[Registered], given: &MasterKe
     if registered.iter().any(|known| known.state == MasterKeyState::Active && given.contains(known.id)) {
         return Ok(());
     }
-    Err(wrong(rows, "is not one that it was filled under"))
+    Err(wrong(rows, "is not among its active ones"))
 }
 
 /// Those of `given` that open one of the first rows. An error where there are rows, and none of them opens one.
@@ -102,8 +102,8 @@ fn wrong(rows: &dyn Rows, found: &str) -> Error {
     Error::new(
         Status::MasterKeyWrong,
         format!(
-            "wrong master key for {}: the given key {found}; nothing was written. Give the key that API_KEY_MASTER_KEY held \
-             when the store was filled",
+            "{} was filled under another master key: the given one {found}; nothing was written. Give the key that \
+             API_KEY_MASTER_KEY held when it was filled",
             rows.store_name()
         ),
     )

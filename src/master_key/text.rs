@@ -29,6 +29,9 @@ pub(super) fn decode(text: &[u8]) -> Result<SecretKey> {
     if text.is_empty() {
         return Err(invalid("it is blank"));
     }
+    if !text.is_ascii() {
+        return Err(invalid("it holds a character that is not ASCII"));
+    }
     // A character more than a key has, so that a longer text is noticed; the spare place holds 'A', six zero bits,
     // and completes the last group: 44 characters, 33 bytes, of which the last belongs to no key.
     let mut data = Zeroizing::new([b'A'; DATA_LEN + 1]);
@@ -52,7 +55,6 @@ pub(super) fn decode(text: &[u8]) -> Result<SecretKey> {
                 }
                 count += 1;
             }
-            0x80.. => return Err(invalid("it holds a character that is not ASCII")),
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ created_at TEXT NOT NULL
 /// keycask's own tables; the module never looks at them.
 pub(super) const OWN_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS keycask_meta(name TEXT PRIMARY KEY, value);
-CREATE TABLE IF NOT EXISTS keycask_master(id BLOB PRIMARY KEY, state TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS keycask_master(id BLOB PRIMARY KEY, state TEXT, created_at TEXT);
 ";
 
 /// What is found where a key table belongs.

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The main job, seen by a person: a C program keeps its users' API keys, and Python opens the same store.
+#
+#   scripts/demo.sh [--no-install]
+
+source "$(dirname "$0")/lib.sh"
+[ "${1:-}" != --no-install ] || INSTALL=no
+
+mkdir -p target
+need gcc libc6-dev
+say "building the library (a minute or two the first time)"
+build_library
+python_environment
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+store=$folder/keys.db
+compile "$folder/tour" examples/tour.c
+compile "$folder/keep" examples/keep.c
+
+heading() { printf '\n  %s%s%s\n' "$BOLD" "$1" "$PLAIN"; }
+line() { printf '    %-17s %s\n' "$1" "$2"; }
+python() { "$PYTHON" tests/interop/demo.py "$@"; }
+
+API_KEY_MASTER_KEY=$("$folder/keep" master-key)
+export API_KEY_MASTER_KEY
+
+"$folder/tour" "$store"
+line 'the store' "$(stat -c 'a file of %s bytes, mode %a' "$store")"
+
+heading "The same store from Python, with the cryptography package and sqlite3 alone"
+token=$(printf %s sk-from-c | "$folder/keep" encrypt "$store" alice)
+line 'token from C' "$token"
+line 'read in Python' "$(python read "$store" alice "$token")"
+token=$(python write "$store" carol sk-from-python)
+line 'token from Python' "$token"
+line 'read in C' "$("$folder/keep" decrypt "$store" carol "$token")"
+say ''

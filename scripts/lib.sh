@@ -1,0 +1,126 @@
+# What the scripts share: installing, building, checking. To be sourced.
+
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+LIBRARY=$ROOT/target/release
+INSTALL=${INSTALL:-yes} # no: say what is missing, and install nothing
+export INSTALL
+
+if [ -t 1 ]; then BOLD=$'\e[1m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'; else BOLD='' RED='' GREEN='' PLAIN=''; fi
+
+say() { printf '%s\n' "$*"; }
+
+# need PACKAGE…: Debian packages that must be there. Installs those that are missing, and says so.
+need() {
+    local missing=() package
+    for package; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    if [ "$INSTALL" = no ]; then
+        say "missing: ${missing[*]} (apt-get install ${missing[*]})"
+        exit 3
+    fi
+    say "installing: ${missing[*]}"
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
+        'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"' apt "${missing[@]}" \
+        >"$ROOT/target/apt.log" 2>&1; then
+        tail -n 20 "$ROOT/target/apt.log"
+        exit 3
+    fi
+}
+
+# A Python environment of the tests' own, with what requirements.txt pins.
+python_environment() {
+    local home=$ROOT/target/python pins=$ROOT/tests/interop/requirements.txt
+    PYTHON=$home/bin/python
+    cmp -s "$pins" "$home/pins" && return
+    python3 -c 'import ensurepip, venv' 2>/dev/null || need python3 python3-venv
+    if [ "$INSTALL" = no ]; then
+        say "missing: the Python packages of tests/interop/requirements.txt, in target/python"
+        exit 3
+    fi
+    say "installing: the Python packages of tests/interop/requirements.txt, in target/python"
+    rm -rf "$home"
+    python3 -m venv "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check --require-virtualenv -r "$pins"
+    cp "$pins" "$home/pins"
+}
+
+# The shared and the static library, in target/release. Their own command, because cargo leaves link-time optimisation
+# out where an rlib is made in the same step.
+build_library() {
+    need gcc libc6-dev
+    if ! command -v cargo >/dev/null; then
+        say "missing: a Rust toolchain (cargo), 1.89 or later"
+        exit 3
+    fi
+    cargo rustc --release --lib --crate-type cdylib --crate-type staticlib --quiet
+    ln -sf libkeycask.so "$LIBRARY/libkeycask.so.1"
+}
+
+# compile OUTPUT SOURCE… [-- FLAG…]: a C program against the shared library.
+CFLAGS_STRICT=(-std=c99 -Wall -Wextra -Wpedantic -Wstrict-prototypes -Wconversion -Wshadow -Werror -D_DEFAULT_SOURCE)
+compile() {
+    local output=$1
+    shift
+    gcc "${CFLAGS_STRICT[@]}" -g -I"$ROOT/include" -o "$output" "$@" -L"$LIBRARY" -lkeycask -Wl,-rpath,"$LIBRARY"
+}
+
+PASSED=0 FAILED=0 SKIPPED=0
+
+# check WHAT COMMAND…: one thing that must hold.
+check() {
+    local what=$1 output
+    shift
+    if output=$("$@" 2>&1); then
+        PASSED=$((PASSED + 1))
+        say "  ${GREEN}ok${PLAIN}      $what"
+    else
+        FAILED=$((FAILED + 1))
+        say "  ${RED}FAILED${PLAIN}  $what"
+        say "$output" | sed 's/^/          /'
+    fi
+}
+
+skip() {
+    SKIPPED=$((SKIPPED + 1))
+    say "  skipped $1: $2"
+}
+
+# tally COMMAND…: a command that counts its own tests, in cargo's words, unittest's, or `N passed, N failed`.
+tally() {
+    local log status=0 passed failed skipped
+    log=$(mktemp)
+    "$@" 2>&1 | tee "$log" || status=$?
+    read -r passed failed skipped < <(awk '
+        /^test result:/ { p += $4; f += $6; s += $8 }
+        /^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3; s += $5 }
+        /^Ran [0-9]+ tests? in/ { p += $2 }
+        /^(OK|FAILED) \(/ {
+            gsub(/[(),]/, " ")
+            for (i = 2; i <= NF; i++) {
+                split($i, part, "=")
+                p -= part[2]
+                if (part[1] == "skipped") s += part[2]; else f += part[2]
+            }
+        }
+        END { print p + 0, f + 0, s + 0 }' "$log")
+    rm -f "$log"
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+    if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        FAILED=$((FAILED + 1))
+        say "  ${RED}FAILED${PLAIN}  $* (status $status)"
+    fi
+}
+
+# The last line of every suite, and of all of them.
+totals() {
+    local skipped=''
+    [ "$SKIPPED" -eq 0 ] || skipped=", $SKIPPED skipped"
+    say "$PASSED passed, $FAILED failed$skipped"
+    [ "$FAILED" -eq 0 ]
+}

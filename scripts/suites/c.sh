@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The C ABI: the header under every standard, what the shared library exports, and the C tests, with sanitizers and under
+# valgrind.
+
+source "$(dirname "$0")/../lib.sh"
+need gcc g++ libc6-dev binutils valgrind libjansson-dev libsqlite3-dev
+build_library
+work=$ROOT/target/c-tests
+mkdir -p "$work"
+
+header_alone() { # header_alone COMPILER STANDARD
+    printf '#include <keycask.h>\n' | "$1" -x "$3" -std="$2" -Wall -Wextra -Wpedantic -Wconversion ${4:-} -Werror \
+        -Iinclude -fsyntax-only -
+}
+check "the header compiles alone as C99" header_alone gcc c99 c -Wstrict-prototypes
+check "the header compiles alone as C11" header_alone gcc c11 c -Wstrict-prototypes
+check "the header compiles alone as C++11" header_alone g++ c++11 c++
+check "the header compiles alone as C++17" header_alone g++ c++17 c++
+
+exports() { nm -D --defined-only "$LIBRARY/libkeycask.so" | awk '{ print $3 }' | sort; }
+declared() { grep -oE '\bkc_[a-z_]+\(' include/keycask.h | tr -d '(' | sort -u; }
+check "the library exports what the header declares, and nothing else" diff <(exports) <(declared)
+has() { readelf -d "$LIBRARY/libkeycask.so" | grep -q "$1"; }
+check "the SONAME is libkeycask.so.1" has 'soname: \[libkeycask.so.1\]'
+check "the library stays loaded after dlclose" has NODELETE
+
+drops_status() { # drops_status CALL: whether the compiler warns when the call's status is dropped
+    printf '#include <keycask.h>\nvoid f(void); void f(void) { %s; }\n' "$1" |
+        gcc -x c -std=c99 -Werror -Iinclude -fsyntax-only - 2>&1 | grep -q unused-result
+}
+check "a dropped status is a warning" drops_status 'kc_pool_key(0, 0, 0)'
+check "kc_free's status may be dropped" bash -c "! $(declare -f drops_status); ! drops_status 'kc_free(0)'"
+
+# Every test program, built by itself: once with sanitizers, once for valgrind.
+harness=()
+[ ! -f tests/c/check.c ] || harness=(tests/c/check.c)
+for source in tests/c/*.c; do
+    name=$(basename "$source" .c)
+    [ "$name" != check ] || continue
+    libraries=(-Itests/c -lsqlite3 -ljansson -lpthread)
+    check "$name.c compiles with sanitizers" compile "$work/$name.sanitized" "$source" "${harness[@]}" "${libraries[@]}" \
+        -fsanitize=address,undefined -fno-sanitize-recover=all
+    check "$name.c compiles" compile "$work/$name" "$source" "${harness[@]}" "${libraries[@]}"
+    tally "$work/$name.sanitized" tests/vectors
+    check "$name under valgrind: no error, no leak" env KC_TEST_SCALE=small \
+        valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,possible \
+        "$work/$name" tests/vectors
+done
+totals

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The documents: their examples and commands work, their links lead somewhere.
+
+source "$(dirname "$0")/../lib.sh"
+need gcc libc6-dev
+build_library
+python_environment
+tally "$PYTHON" scripts/examples.py
+
+links_lead_somewhere() {
+    local document target missing=0
+    for document in *.md docs/*.md tests/*/README.md; do
+        while read -r target; do
+            if [ ! -e "$(dirname "$document")/$target" ]; then
+                say "$document links to $target, which is not there"
+                missing=1
+            fi
+        done < <(grep -oE '\]\([^)#]+' "$document" | cut -c3- | grep -v '://')
+    done
+    return "$missing"
+}
+check "every link between documents leads somewhere" links_lead_somewhere
+check "the demo runs through" scripts/demo.sh
+totals
