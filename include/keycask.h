@@ -55,8 +55,8 @@
  *
  * Threads       Every function may be called from any thread at any time on any handle. Not from a signal handler.
  *
- * Limits        User: 1 to 4,096 bytes of UTF-8. Plaintext: up to 64 MiB. Location: up to 4,096 bytes. Master keys:
- *               up to 16. Beyond: KC_E_LIMIT.
+ * Limits        User: 1 to 4,096 bytes of UTF-8. Plaintext: up to 64 MiB. Location: up to 4,096 bytes; its file's
+ *               absolute path: up to 504. Master keys: up to 16. Beyond: KC_E_LIMIT.
  *
  * Structs       Those with a size grow at their end only. Set size to sizeof, as the _INIT macros do. Shorter than
  *               the first release's is KC_E_ARGUMENT; bytes that this release does not know must be zero, and more

@@ -34,7 +34,7 @@ impl DataKey {
         self.cipher.open(sealed.bytes(), plaintext).map_err(|_| {
             Error::new(
                 Status::Authentication,
-                "the token does not open: it was made under another key (another user's, another store's), or was altered",
+                "the token does not open: it was made under another key (another user's, another store's), or altered: check whose it is",
             )
         })
     }

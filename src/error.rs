@@ -80,30 +80,34 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A path in a message: at most [`Shortened::MOST`] characters, the middle left out, control characters escaped.
+/// A path in a message: at most [`Shortened::MOST`] bytes, the middle left out, control characters escaped.
 pub(crate) struct Shortened<'a>(pub &'a Path);
 
 impl Shortened<'_> {
+    /// In bytes.
     const MOST: usize = 100;
 }
 
 impl fmt::Display for Shortened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lossy = self.0.to_string_lossy();
-        let shown: Vec<char> = lossy.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        let (head, tail) = if shown.len() <= Self::MOST {
-            (shown.as_slice(), [].as_slice())
-        } else {
-            (&shown[..Self::MOST / 2], &shown[shown.len() - Self::MOST / 2..])
-        };
-        f.write_str("'")?;
-        f.write_str(&head.iter().collect::<String>())?;
-        if !tail.is_empty() {
-            f.write_str("…")?;
-            f.write_str(&tail.iter().collect::<String>())?;
-        }
-        f.write_str("'")
+        write!(f, "'{}'", shortened(&self.0.to_string_lossy()))
     }
+}
+
+/// Words of others for a message, as [`Shortened`] shows a path.
+pub(crate) fn shortened(text: &str) -> String {
+    let shown: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if shown.len() <= Shortened::MOST {
+        return shown;
+    }
+    let (mut head, mut tail) = (Shortened::MOST / 2, shown.len() - Shortened::MOST / 2);
+    while !shown.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !shown.is_char_boundary(tail) {
+        tail += 1;
+    }
+    format!("{}…{}", &shown[..head], &shown[tail..])
 }
 
 #[cfg(test)]
@@ -112,10 +116,12 @@ mod tests {
 
     #[test]
     fn a_long_path_is_shortened_in_the_middle_and_keeps_both_ends() {
-        let path = format!("/start/{}/end.db", "x".repeat(4000));
-        let shown = Shortened(Path::new(&path)).to_string();
-        assert!(shown.starts_with("'/start/") && shown.ends_with("/end.db'") && shown.contains('…'));
-        assert!(shown.chars().count() <= Shortened::MOST + 3);
+        for middle in ["x", "é", "名", "🔑"] {
+            let path = format!("/start/{}/end.db", middle.repeat(1000));
+            let shown = Shortened(Path::new(&path)).to_string();
+            assert!(shown.starts_with("'/start/") && shown.ends_with("/end.db'") && shown.contains('…'), "{shown}");
+            assert!(shown.len() <= Shortened::MOST + "'…'".len() && shown.len() > Shortened::MOST - 4, "{shown}");
+        }
     }
 
     #[test]

@@ -29,7 +29,10 @@ impl Key {
     /// [`Status::Argument`] for another length.
     pub fn import(raw: &[u8]) -> Result<Key> {
         let raw: &[u8; KEY_SIZE] = raw.try_into().map_err(|_| {
-            Error::new(Status::Argument, format!("the key has {} bytes, and AES-256 takes {KEY_SIZE}", raw.len()))
+            Error::new(
+                Status::Argument,
+                format!("the key has {} bytes, and AES-256 takes {KEY_SIZE}: pass raw bytes, no text", raw.len()),
+            )
         })?;
         Ok(Key::from(Arc::new(DataKey::new(SecretKey::copied_from(raw)))))
     }

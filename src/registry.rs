@@ -119,3 +119,124 @@ fn newer(rows: &dyn Rows, work: &str, bits: u64) -> Error {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+    use crate::keystore::Demands;
+    use crate::master_key::{MasterKeyId, WrappedKey};
+    use crate::secret::SecretKey;
+    use crate::user::User;
+
+    /// Rows in memory, of which no user is ever asked for by name.
+    #[derive(Default)]
+    struct FakeRows {
+        registered: RefCell<Vec<(MasterKeyId, MasterKeyState)>>,
+        wrapped: Vec<WrappedKey>,
+        visited: Cell<usize>,
+    }
+
+    impl Rows for FakeRows {
+        fn store_name(&self) -> String {
+            "the key store".into()
+        }
+
+        fn user_key(&self, _: User<'_>) -> Result<Option<StoredKey>> {
+            unreachable!("the registry asks for no user")
+        }
+
+        fn first_user_keys(&self, limit: u32, visit: &mut dyn FnMut(StoredKey) -> Enough) -> Result<()> {
+            for wrapped in self.wrapped.iter().take(limit as usize) {
+                self.visited.set(self.visited.get() + 1);
+                if visit(StoredKey::Wrapped(*wrapped)) == Enough::Yes {
+                    break;
+                }
+            }
+            Ok(())
+        }
+
+        fn master_keys(&self) -> Result<Vec<Registered>> {
+            Ok(self.registered.borrow().iter().map(|&(id, state)| Registered { id, state }).collect())
+        }
+
+        fn demands(&self) -> Result<Demands> {
+            Ok(Demands::default())
+        }
+    }
+
+    impl WritableRows for FakeRows {
+        fn make_own_tables(&self) -> Result<()> {
+            Ok(())
+        }
+
+        fn add_user_key(&self, _: User<'_>, _: &WrappedKey) -> Result<()> {
+            unreachable!("the registry adds no user")
+        }
+
+        fn add_master_key(&self, id: MasterKeyId) -> Result<()> {
+            self.registered.borrow_mut().push((id, MasterKeyState::Active));
+            Ok(())
+        }
+    }
+
+    fn master_key(number: u8) -> MasterKey {
+        MasterKey::from_bytes(&[number; 32])
+    }
+
+    fn ring(numbers: &[u8]) -> MasterKeys {
+        MasterKeys::new(numbers.iter().map(|&number| master_key(number)).collect()).unwrap()
+    }
+
+    /// Rows under the master keys with these numbers.
+    fn rows_under(numbers: &[u8]) -> FakeRows {
+        let user_key = SecretKey::copied_from(&[0xee; 32]);
+        let wrapped = numbers.iter().map(|&number| master_key(number).wrap(&user_key).unwrap()).collect();
+        FakeRows { wrapped, ..FakeRows::default() }
+    }
+
+    #[test]
+    fn where_master_keys_are_registered_opening_touches_no_row() {
+        let rows = rows_under(&[1; 5]);
+        rows.add_master_key(master_key(1).id()).unwrap();
+        check_opening(&rows, &ring(&[2, 1])).unwrap();
+        assert!(check_opening(&rows, &ring(&[2])).is_err());
+        assert_eq!(rows.visited.get(), 0);
+    }
+
+    #[test]
+    fn rows_are_tried_until_every_given_key_has_opened_one() {
+        for (under, given, visited) in
+            [(vec![1; 5], vec![1], 1), (vec![1, 1, 2, 2, 1], vec![1, 2], 3), (vec![1; 5], vec![1, 2], 5)]
+        {
+            let rows = rows_under(&under);
+            check_opening(&rows, &ring(&given)).unwrap();
+            assert_eq!(rows.visited.get(), visited, "{under:?}, {given:?}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_the_first_1000_rows_are_tried() {
+        let rows = rows_under(&[[1; 1000].as_slice(), &[2]].concat());
+        assert_eq!(check_opening(&rows, &ring(&[2])).unwrap_err().status(), Status::MasterKeyWrong);
+        assert_eq!(rows.visited.get(), 1000);
+        check_opening(&rows, &ring(&[1, 2])).unwrap();
+    }
+
+    #[test]
+    fn a_refused_creation_registers_nothing() {
+        let unregistered = rows_under(&[1]);
+        assert!(admit_creation(&unregistered, &ring(&[2, 3])).is_err());
+        assert!(unregistered.registered.borrow().is_empty());
+
+        for state in [MasterKeyState::Retiring, MasterKeyState::Retired] {
+            let rows = rows_under(&[1]);
+            rows.registered.borrow_mut().push((master_key(1).id(), state));
+            for given in [[1, 2], [2, 1]] {
+                assert!(admit_creation(&rows, &ring(&given)).is_err(), "{state:?}, {given:?}");
+            }
+            assert_eq!(*rows.registered.borrow(), [(master_key(1).id(), state)]);
+        }
+    }
+}

@@ -22,3 +22,27 @@ pub(crate) fn with<T>(len: usize, work: impl FnOnce(&mut [u8]) -> Result<T>) -> 
         work(&mut heap)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Status;
+
+    #[test]
+    fn work_gets_as_many_zero_bytes_as_it_asked_for() {
+        for len in [0, 1, SMALL - 1, SMALL, SMALL + 1, MEDIUM - 1, MEDIUM, MEDIUM + 1, 1 << 20] {
+            let got = with(len, |bytes| {
+                assert!(bytes.iter().all(|&byte| byte == 0));
+                bytes.fill(0xff);
+                Ok(bytes.len())
+            });
+            assert_eq!(got.unwrap(), len);
+        }
+    }
+
+    #[test]
+    fn more_than_there_is_memory_for_is_an_error_and_work_is_not_begun() {
+        let refused = with(isize::MAX as usize, |_| -> Result<()> { panic!("there is no such memory") });
+        assert_eq!(refused.unwrap_err().status(), Status::Memory);
+    }
+}

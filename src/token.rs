@@ -128,6 +128,9 @@ pub(crate) fn read<T>(text: &[u8], strict: bool, work: impl FnOnce(Sealed<'_>) -
     }
     let bound = decoded_bound(body.len());
     if bound > MAX_PLAINTEXT + OVERHEAD + 2 {
+        if strict {
+            return Err(too_long());
+        }
         // So long a text may still hold a token, with much white space in it; such a one is read from its reduced form.
         return read_reduced(text, body, strict, work);
     }
@@ -244,6 +247,117 @@ fn not_a_token(found: impl std::fmt::Display) -> Error {
 fn too_long() -> Error {
     Error::new(
         Status::Limit,
-        format!("the plaintext is longer than {MAX_PLAINTEXT} bytes (64 MiB), the most that one token holds"),
+        format!("the plaintext is longer than {MAX_PLAINTEXT} bytes (64 MiB), the most that one token holds: split it"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The token that holds `bytes`.
+    fn token_of(bytes: &[u8]) -> String {
+        let len = bytes.len() - OVERHEAD;
+        let seal = |sealed: &mut [u8]| {
+            sealed.copy_from_slice(bytes);
+            Ok(())
+        };
+        made(len, |text| write(len, text, seal)).unwrap()
+    }
+
+    /// What `read` hands on of `text`.
+    fn sealed(text: &[u8], strict: bool) -> std::result::Result<Vec<u8>, Status> {
+        read(text, strict, |sealed| Ok(sealed.bytes().to_vec())).map_err(|error| error.status())
+    }
+
+    #[test]
+    fn a_length_is_exact_up_to_the_longest_plaintext_and_an_error_beyond() {
+        for len in (0..300).chain([4095, 4096, 4097]) {
+            let text = token_of(&vec![0xa5; len + OVERHEAD]);
+            assert_eq!(text.len(), text_len(len).unwrap());
+            let unpadded = text.trim_end_matches('=').len();
+            for text_len in [unpadded - PREFIX.len(), unpadded, text.len()] {
+                assert!(plaintext_bound(text_len) >= len, "{len}");
+            }
+            assert!(plaintext_bound(text.len()) <= len + 6, "{len}");
+        }
+        assert_eq!(text_len(MAX_PLAINTEXT).unwrap(), 3 + (MAX_PLAINTEXT + 28).div_ceil(3) * 4);
+        for len in [MAX_PLAINTEXT + 1, usize::MAX] {
+            assert_eq!(text_len(len).unwrap_err().status(), Status::Limit);
+        }
+        assert_eq!((plaintext_bound(0), plaintext_bound(usize::MAX)), (0, MAX_PLAINTEXT));
+    }
+
+    #[test]
+    fn the_longest_token_is_read_and_a_longer_one_is_over_the_limit() {
+        let bytes = vec![0; MAX_PLAINTEXT + OVERHEAD + 1];
+        assert_eq!(complete(&bytes[1..]).unwrap().plaintext_len(), MAX_PLAINTEXT);
+        assert_eq!(complete(&bytes).map(|_| ()).unwrap_err().status(), Status::Limit);
+
+        let len = text_len(MAX_PLAINTEXT).unwrap();
+        let mut text = vec![b'A'; len];
+        text[len - 1] = b'=';
+        text.extend([b' '; 9]);
+        let plaintext_len = |text: &[u8]| read(text, false, |sealed| Ok(sealed.plaintext_len()));
+        assert_eq!(plaintext_len(&text[3..]).unwrap(), MAX_PLAINTEXT);
+        text[len - 1] = b'A';
+        assert_eq!(plaintext_len(&text[3..]).unwrap_err().status(), Status::Limit);
+    }
+
+    #[test]
+    fn every_form_of_a_token_holds_the_same_bytes_at_every_length() {
+        for len in (0..400).chain(4090..4110) {
+            let bytes: Vec<u8> = (0..len + OVERHEAD).map(|at| (at * 7 + len) as u8).collect();
+            let text = token_of(&bytes);
+            let standard = text.replace('-', "+").replace('_', "/");
+            let wrapped: String = text.chars().map(|c| if c == 'A' { "A\r\n".to_string() } else { c.into() }).collect();
+            assert_eq!(sealed(text.as_bytes(), true), Ok(bytes.clone()));
+            for form in [&text, &text[3..], text.trim_end_matches('='), &standard, &wrapped] {
+                assert_eq!(sealed(form.as_bytes(), false).as_ref(), Ok(&bytes), "{form}");
+                assert_eq!(sealed(form.as_bytes(), true).is_ok(), *form == text, "{form}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_is_data_white_space_padding_or_refused() {
+        for byte in 0..=u8::MAX {
+            let body = [b'A', byte, b'A', b'A'];
+            let data = char::from(byte).is_ascii_alphanumeric() || b"-_+/".contains(&byte);
+            let white = b" \t\n\x0b\x0c\r".contains(&byte);
+            let counted = check_lenient(&body, 0).ok();
+            assert_eq!(
+                counted,
+                if data {
+                    Some(4)
+                } else if white {
+                    Some(3)
+                } else {
+                    None
+                },
+                "{byte:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn padding_is_whole_or_missing() {
+        for data in 0..12 {
+            for padding in 0..8 {
+                let body = "A".repeat(data) + &"=".repeat(padding);
+                let whole = [Some(0), None, Some(2), Some(1)][data % 4];
+                let right = whole.is_some_and(|whole| padding == 0 || padding == whole);
+                assert_eq!(check_lenient(body.as_bytes(), 0).ok(), right.then_some(data), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_offset_in_a_message_counts_from_the_tokens_first_byte() {
+        for (text, offset) in [("v2:AA!A", 5), ("AA!A", 2), (" v2:AA", 3), ("v2:AA==A", 7), ("AA== A", 5)] {
+            let message = read(text.as_bytes(), false, |_| Ok(())).unwrap_err().message().to_string();
+            let numbers: Vec<&str> = message.split(|c: char| !c.is_ascii_digit()).filter(|it| !it.is_empty()).collect();
+            assert!(numbers.contains(&offset.to_string().as_str()), "{message}");
+        }
+    }
 }

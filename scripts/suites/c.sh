@@ -24,12 +24,13 @@ has() { readelf -d "$LIBRARY/libkeycask.so" | grep -q "$1"; }
 check "the SONAME is libkeycask.so.1" has 'soname: \[libkeycask.so.1\]'
 check "the library stays loaded after dlclose" has NODELETE
 
-drops_status() { # drops_status CALL: whether the compiler warns when the call's status is dropped
+warns_when_dropped() { # warns_when_dropped CALL: the compiler's words on a call whose status nobody looks at
     printf '#include <keycask.h>\nvoid f(void); void f(void) { %s; }\n' "$1" |
-        gcc -x c -std=c99 -Werror -Iinclude -fsyntax-only - 2>&1 | grep -q unused-result
+        gcc -x c -std=c99 -Iinclude -S -o - - 2>&1 | grep unused-result
 }
-check "a dropped status is a warning" drops_status 'kc_pool_key(0, 0, 0)'
-check "kc_free's status may be dropped" bash -c "! $(declare -f drops_status); ! drops_status 'kc_free(0)'"
+quiet_when_dropped() { ! warns_when_dropped "$1"; }
+check "a dropped status is a warning" warns_when_dropped 'kc_pool_key(0, 0, 0)'
+check "kc_free's status may be dropped" quiet_when_dropped 'kc_free(0)'
 
 # Every test program, built by itself: once with sanitizers, once for valgrind.
 harness=()

@@ -92,10 +92,16 @@ pub(super) fn text<'a>(start: *const c_char, len: usize, name: &str) -> Result<&
 
 fn slice<'a>(start: *const u8, len: usize, name: &str) -> Result<&'a [u8]> {
     if start.is_null() {
-        return if len == 0 { Ok(&[]) } else { Err(argument(format!("{name} is NULL, and its length is {len}"))) };
+        return if len == 0 {
+            Ok(&[])
+        } else {
+            Err(argument(format!("{name} is NULL, and its length is {len}: pass where it lies")))
+        };
     }
     if len > PTRDIFF_MAX {
-        return Err(argument(format!("the length of {name} is {len}, more than an object can have")));
+        return Err(argument(format!(
+            "the length of {name} is {len}, more than an object can have: check how it was computed"
+        )));
     }
     // SAFETY: `start` is not NULL, `len` is at most isize::MAX, and by the header's rule `len` bytes may be read there
     // and stay as they are during the call: outputs that overlap inputs are refused before anything is written. Bytes
@@ -183,10 +189,14 @@ impl Output {
 
     fn new(start: *mut u8, capacity: usize, len: *mut usize, text: bool, name: &str) -> Result<Output> {
         if capacity > PTRDIFF_MAX {
-            return Err(argument(format!("the capacity of {name} is {capacity}, more than an object can have")));
+            return Err(argument(format!(
+                "the capacity of {name} is {capacity}, more than an object can have: check how it was computed"
+            )));
         }
         if start.is_null() && capacity != 0 {
-            return Err(argument(format!("{name} is NULL, and its capacity is {capacity}")));
+            return Err(argument(format!(
+                "{name} is NULL, and its capacity is {capacity}: pass a buffer, or capacity 0 to ask for the size"
+            )));
         }
         Ok(Output { start, capacity, len, text })
     }
@@ -205,7 +215,7 @@ impl Output {
             self.tell_len(needed);
             return Err(Error::new(
                 Status::Buffer,
-                format!("the output takes {needed} bytes, and its capacity is {}", self.capacity),
+                format!("the output takes {needed} bytes, and its capacity is {}: pass a larger buffer", self.capacity),
             ));
         }
         if self.start.is_null() {

@@ -141,7 +141,9 @@ pub(super) fn key(handle: *const kc_key) -> Result<Key> {
 #[cold]
 fn refused(expected: &str, null: bool, found: Option<&Object>) -> Error {
     let message = match found {
-        _ if null => format!("the handle is NULL, and a {expected} was expected"),
+        _ if null => {
+            format!("the handle is NULL, and a {expected} was expected: look at what the call that makes it answered")
+        }
         None => format!("the handle is no open {expected}: it was freed, or never came from keycask"),
         Some(Object::Store(_)) => format!("the handle is a kc_store, and a {expected} was expected"),
         Some(Object::Key { .. }) => format!("the handle is a kc_key, and a {expected} was expected"),

@@ -27,7 +27,10 @@ impl Location {
         if location.len() > MAX_LOCATION {
             return Err(Error::new(
                 Status::Limit,
-                format!("the location has {} bytes, and the most is {MAX_LOCATION}", location.len()),
+                format!(
+                    "the location has {} bytes, and the most is {MAX_LOCATION}: pass a shorter path",
+                    location.len()
+                ),
             ));
         }
         if location.contains('\0') {

@@ -44,7 +44,7 @@ fn read(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>> {
     // The whole capacity at once: growing would leave copies of the text behind.
     let mut text = Zeroizing::new(vec![0; LONGEST_FILE + 1]);
     let mut len = 0;
-    let refused = |cause: std::io::Error| Error::io("read the master key file", path, &cause);
+    let refused = |cause: std::io::Error| Error::io("read the file of API_KEY_MASTER_KEY_FILE,", path, &cause);
     let mut file = File::open(path).map_err(refused)?;
     while len < text.len() {
         match file.read(&mut text[len..]) {
@@ -58,7 +58,7 @@ fn read(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>> {
         return Err(Error::new(
             Status::MasterKeyInvalid,
             format!(
-                "the master key file {} is longer than {LONGEST_FILE} bytes: it holds no master key",
+                "the file of {FILE_VARIABLE}, {}, is longer than {LONGEST_FILE} bytes, and a master key has 44 characters: check the path",
                 Shortened(path)
             ),
         ));

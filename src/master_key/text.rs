@@ -89,7 +89,112 @@ fn invalid(found: impl std::fmt::Display) -> Error {
     Error::new(
         Status::MasterKeyInvalid,
         format!(
-            "the master key's text is not base64 of {KEY_SIZE} bytes: {found}; make one with kc_master_key_generate"
+            "the master key's text is not base64 of {KEY_SIZE} bytes: {found}; check that it was copied whole (kc_master_key_generate makes new ones)"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The walk of `docs/format.md`, group by group; None for a text that is invalid.
+    fn walked(text: &str) -> Option<Vec<u8>> {
+        const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        if !text.is_ascii() {
+            return None;
+        }
+        let (mut bytes, mut group, mut pads) = (Vec::new(), Vec::new(), 0);
+        for c in text.replace('+', "-").replace('/', "_").chars() {
+            if let Some(value) = ALPHABET.find(c) {
+                pads = 0;
+                group.push(value);
+                if let [a, b, c, d] = group[..] {
+                    bytes.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d].map(|byte| byte as u8));
+                    group.clear();
+                }
+            } else if c == '=' && group.len() >= 2 {
+                pads += 1;
+                if group.len() + pads >= 4 {
+                    break;
+                }
+            }
+        }
+        match group[..] {
+            [] => {}
+            [a, b] => bytes.push((a << 2 | b >> 4) as u8),
+            [a, b, c] => bytes.extend([a << 2 | b >> 4, b << 4 | c >> 2].map(|byte| byte as u8)),
+            _ => return None,
+        }
+        Some(bytes)
+    }
+
+    fn decoded(text: &str) -> Option<Vec<u8>> {
+        decode(text.as_bytes()).ok().map(|key| key.expose().to_vec())
+    }
+
+    #[test]
+    fn any_text_decodes_by_the_formats_walk() {
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let (mut taken, mut refused) = (0, 0);
+        for _ in 0..20_000 {
+            let mut text: Vec<char> = (0..43).map(|_| ['A', 'b', '9', '-', '_', '+', '/'][random(7)]).collect();
+            if random(4) > 0 {
+                text.push('=');
+            }
+            for _ in 0..random(4) {
+                let at = random(text.len());
+                match random(3) {
+                    0 => text.insert(at, ['=', '"', '#', '\n', 'x', '='][random(6)]),
+                    1 => text[at] = ['=', '!', 'Q'][random(3)],
+                    _ => drop(text.remove(at)),
+                }
+            }
+            let text: String = text.into_iter().collect();
+            let due = walked(&text).filter(|key| key.len() == KEY_SIZE);
+            assert_eq!(decoded(&text), due, "{text:?}");
+            *if due.is_some() { &mut taken } else { &mut refused } += 1;
+        }
+        assert!(taken > 1000 && refused > 1000, "{taken} taken, {refused} refused");
+    }
+
+    #[test]
+    fn every_character_of_both_alphabets_has_its_value() {
+        for character in (0..=u8::MAX).filter(|&byte| byte.is_ascii_alphanumeric() || b"-_+/".contains(&byte)) {
+            let text = char::from(character).to_string() + &"A".repeat(42);
+            assert_eq!(decoded(&text), walked(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for seed in 0..=u8::MAX {
+            let raw: [u8; KEY_SIZE] =
+                std::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add((at as u8).wrapping_mul(13)));
+            let text = encode(&SecretKey::copied_from(&raw));
+            assert_eq!(text.expose().len(), TEXT_LEN);
+            assert_eq!(decode(text.expose()).unwrap().expose(), &raw);
+        }
+    }
+
+    #[test]
+    fn white_space_is_stripped_as_python_strips_it() {
+        let stripped: String = ('\0'..='\u{ffff}').filter(|&c| strip(c.to_string().as_bytes()).is_empty()).collect();
+        let mut due = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \u{85}\u{a0}\u{1680}".to_string();
+        due.extend('\u{2000}'..='\u{200a}');
+        due += "\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
+        assert_eq!(stripped, due);
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_invalid() {
+        let text = [b"\xff".as_slice(), &[b'A'; 43]].concat();
+        for text in [text.as_slice(), &text[..1], b" \xff "] {
+            assert_eq!(decode(text).unwrap_err().status(), Status::MasterKeyInvalid);
+        }
+    }
 }

@@ -6,19 +6,19 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
 use super::StoreName;
-use crate::error::Error;
+use crate::error::{Error, shortened};
 use crate::status::Status;
 
 /// SQLite counts a busy timeout in milliseconds in a C `int`.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// Says in keycask's terms what SQLite answered while it was to `action` ("open", "read", "write", "begin", "commit").
+/// Says in keycask's terms what SQLite answered while it was to `action` ("open", "read", "begin a transaction in").
 #[cold]
 pub(super) fn translate(cause: &rusqlite::Error, store: &StoreName, action: &str) -> Error {
     let rusqlite::Error::SqliteFailure(failure, text) = cause else {
         return Error::new(Status::Corrupt, format!("cannot {action} {store}: {cause}"));
     };
-    let engine = text.clone().unwrap_or_else(|| failure.to_string());
+    let engine = shortened(&text.clone().unwrap_or_else(|| failure.to_string()));
     let (status, errno, advice) = match (failure.code, failure.extended_code) {
         (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed, _) => (
             Status::Busy,
@@ -31,6 +31,9 @@ pub(super) fn translate(cause: &rusqlite::Error, store: &StoreName, action: &str
         (ErrorCode::ReadOnly, ffi::SQLITE_READONLY_ROLLBACK) => {
             (Status::ReadOnly, 0, "a crashed program left work to undo, which takes a writer: open it once for writing")
         }
+        (ErrorCode::ReadOnly, ffi::SQLITE_READONLY_DIRECTORY) => {
+            (Status::ReadOnly, 0, "SQLite makes files beside it: give this process the right to write its folder")
+        }
         (ErrorCode::ReadOnly, _) => {
             (Status::ReadOnly, 0, "give this process the right to write the file and its folder, or open it read-only")
         }
@@ -42,12 +45,15 @@ pub(super) fn translate(cause: &rusqlite::Error, store: &StoreName, action: &str
             (Status::Io, last_errno(), "check that the file and its folder are there and may be used by this process")
         }
         // The statements are ours and sound, so the tables under them are not what they were at opening.
-        (ErrorCode::Unknown | ErrorCode::SchemaChanged | ErrorCode::TypeMismatch, _) => {
-            (Status::Corrupt, 0, "its tables are not those of a key store: another program changed them")
-        }
+        (
+            ErrorCode::Unknown | ErrorCode::SchemaChanged | ErrorCode::TypeMismatch | ErrorCode::ConstraintViolation,
+            _,
+        ) => (Status::Corrupt, 0, "its tables are not those of a key store: another program changed them"),
         _ => (Status::Internal, 0, "this is a defect of keycask: please report it"),
     };
-    Error::new(status, format!("cannot {action} {store}: {engine}; {advice}"))
+    // The system's own words say more than SQLite's, which also repeat the path.
+    let found = if errno == 0 { engine } else { std::io::Error::from_raw_os_error(errno).to_string() };
+    Error::new(status, format!("cannot {action} {store}: {found}; {advice}"))
         .with_os_error(errno)
         .with_engine_error(failure.extended_code)
 }

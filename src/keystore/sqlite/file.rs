@@ -9,6 +9,9 @@ use crate::error::{Error, Result, Shortened};
 use crate::options::Options;
 use crate::status::Status;
 
+/// The longest path, in bytes, that SQLite opens: its own limit is 512, the name of the journal included.
+const LONGEST_PATH: usize = 504;
+
 /// As many links are followed as Linux follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
@@ -18,6 +21,7 @@ pub(super) fn prepare(path: &Path, options: &Options) -> Result<PathBuf> {
         return Err(directory(path));
     }
     let target = follow_links(path)?;
+    check_length(&target)?;
     match fs::symlink_metadata(&target) {
         Ok(found) => check_type(&target, found.file_type())?,
         Err(cause) if missing(&cause) && (options.must_exist || options.read_only) => {
@@ -32,7 +36,23 @@ pub(super) fn prepare(path: &Path, options: &Options) -> Result<PathBuf> {
         Err(cause) if missing(&cause) => make(&target)?,
         Err(cause) => return Err(Error::io("look at", &target, &cause)),
     }
-    fs::canonicalize(&target).map_err(|cause| Error::io("resolve", &target, &cause))
+    let real = fs::canonicalize(&target).map_err(|cause| Error::io("resolve", &target, &cause))?;
+    check_length(&real)?;
+    Ok(real)
+}
+
+fn check_length(path: &Path) -> Result<()> {
+    let len = path.as_os_str().len();
+    if len <= LONGEST_PATH {
+        return Ok(());
+    }
+    Err(Error::new(
+        Status::Limit,
+        format!(
+            "{} has {len} bytes as an absolute path, and SQLite opens {LONGEST_PATH}: keep the store in a folder nearer to the root",
+            Shortened(path)
+        ),
+    ))
 }
 
 /// Follows the symbolic links that `path` itself is, to a path that is none, which may be missing.
@@ -103,9 +123,10 @@ fn make_folders(folder: &Path) -> Result<()> {
     let Some(above) = folder.parent() else { return Ok(()) };
     make_folders(above)?;
     match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => File::open(above)
+        Ok(()) => fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+            .and_then(|()| File::open(above))
             .and_then(|above| above.sync_all())
-            .map_err(|cause| Error::io("sync the folder", above, &cause)),
+            .map_err(|cause| Error::io("make the folder", folder, &cause)),
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(cause) => Err(Error::io("make the folder", folder, &cause)),
     }

@@ -40,10 +40,10 @@ impl SqliteStore {
     pub(super) fn open(location: &Location, options: &Options) -> Result<SqliteStore> {
         let path = match location {
             Location::File(path) => Some(file::prepare(path, options)?),
-            Location::Memory if options.must_exist => {
+            Location::Memory if options.must_exist || options.read_only => {
                 return Err(Error::new(
                     Status::NotFound,
-                    "a store in memory never exists before it is opened: open it without KC_OPEN_MUST_EXIST",
+                    "a store in memory never exists before it is opened: open it without KC_OPEN_MUST_EXIST and KC_OPEN_READ_ONLY",
                 ));
             }
             Location::Memory => None,
@@ -62,9 +62,9 @@ impl SqliteStore {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection
             .transaction_with_behavior(behavior)
-            .map_err(|cause| errors::translate(&cause, &self.name, "begin"))?;
+            .map_err(|cause| errors::translate(&cause, &self.name, "begin a transaction in"))?;
         let answer = work(&rows::SqliteRows::new(&transaction, &self.name))?;
-        transaction.commit().map_err(|cause| errors::translate(&cause, &self.name, "commit"))?;
+        transaction.commit().map_err(|cause| errors::translate(&cause, &self.name, "commit to"))?;
         Ok(answer)
     }
 }
@@ -89,11 +89,7 @@ impl KeyStore for SqliteStore {
 
 /// Opens a connection that trusts neither the file nor what other programs put into it.
 fn connect(name: &StoreName, options: &Options) -> Result<Connection> {
-    let access = if options.read_only && name.0.is_some() {
-        OpenFlags::SQLITE_OPEN_READ_ONLY
-    } else {
-        OpenFlags::SQLITE_OPEN_READ_WRITE
-    };
+    let access = if options.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
     let flags = access
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE

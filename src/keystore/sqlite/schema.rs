@@ -63,12 +63,22 @@ fn look(connection: &Connection) -> rusqlite::Result<Found> {
         });
     };
     let columns = connection
-        .prepare("SELECT name, upper(type), pk FROM pragma_table_xinfo('encryption_keys', 'main') ORDER BY name")?
-        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<Vec<(String, String, i64)>>>()?;
-    let expected = [("created_at", "TEXT", 0), ("encrypted_key", "BLOB", 0), ("user_id", "TEXT", 1)];
-    let same = columns.iter().map(|(name, of, pk)| (name.as_str(), of.as_str(), *pk)).eq(expected);
-    Ok(if kind == "table" && !without_rowid && same {
+        .prepare(
+            "SELECT name, upper(type), pk, hidden FROM pragma_table_xinfo('encryption_keys', 'main') ORDER BY name",
+        )?
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<rusqlite::Result<Vec<(String, String, i64, i64)>>>()?;
+    // The last number is other than 0 for a column that SQLite computes.
+    let expected = [("created_at", "TEXT", 0, 0), ("encrypted_key", "BLOB", 0, 0), ("user_id", "TEXT", 1, 0)];
+    let same = columns.iter().map(|(name, of, pk, hidden)| (name.as_str(), of.as_str(), *pk, *hidden)).eq(expected);
+    // Another collation would make one user of two, "Alice" and "alice".
+    let bytewise: bool = connection.query_row(
+        "SELECT count(*) FROM pragma_index_list('encryption_keys', 'main') AS list, pragma_index_xinfo(list.name) AS of
+         WHERE list.origin = 'pk' AND of.name = 'user_id' AND of.coll = 'BINARY'",
+        (),
+        |row| row.get(0),
+    )?;
+    Ok(if kind == "table" && !without_rowid && same && bytewise {
         Found::KeyTable
     } else {
         Found::SomethingElse("an 'encryption_keys' of another shape")
