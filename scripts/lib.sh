@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts share: installing, building, checking. To be sourced.
 
 set -euo pipefail
@@ -7,6 +8,7 @@ LIBRARY=$ROOT/target/release
 INSTALL=${INSTALL:-yes} # no: say what is missing, and install nothing
 export INSTALL
 
+# shellcheck disable=SC2034 # some are for those who source this
 if [ -t 1 ]; then BOLD=$'\e[1m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'; else BOLD='' RED='' GREEN='' PLAIN=''; fi
 
 say() { printf '%s\n' "$*"; }
@@ -36,6 +38,7 @@ need() {
 # A Python environment of the tests' own, with what requirements.txt pins.
 python_environment() {
     local home=$ROOT/target/python pins=$ROOT/tests/interop/requirements.txt
+    # shellcheck disable=SC2034 # for those who source this
     PYTHON=$home/bin/python
     cmp -s "$pins" "$home/pins" && return
     python3 -c 'import ensurepip, venv' 2>/dev/null || need python3 python3-venv

@@ -40,7 +40,7 @@ impl Key {
     /// The key's 32 bytes. Whoever has them opens every token made under it.
     #[must_use]
     pub fn export(&self) -> SecretBytes {
-        SecretBytes::from(self.0.raw().expose().to_vec())
+        SecretBytes::from(self.raw().expose().to_vec())
     }
 
     /// Encrypts `plaintext` to a token.

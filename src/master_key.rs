@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
 use crate::status::Status;
 
+#[cfg(feature = "capi")]
 pub(crate) use text::TEXT_LEN;
 
 /// The most master keys that a store is opened with.

@@ -54,6 +54,7 @@ pub(crate) fn text_len(plaintext_len: usize) -> Result<usize> {
 }
 
 /// At most so many bytes of plaintext are in a token whose text has `text_len` bytes.
+#[cfg(feature = "capi")]
 pub(crate) fn plaintext_bound(text_len: usize) -> usize {
     decoded_bound(text_len).saturating_sub(OVERHEAD).min(MAX_PLAINTEXT)
 }
@@ -302,6 +303,9 @@ mod tests {
         assert_eq!(plaintext_len(&text[3..]).unwrap(), MAX_PLAINTEXT);
         text[len - 1] = b'A';
         assert_eq!(plaintext_len(&text[3..]).unwrap_err().status(), Status::Limit);
+        text[..3].copy_from_slice(PREFIX);
+        text.extend([b'A'; 3]);
+        assert_eq!(read(&text, true, |_| Ok(())).unwrap_err().status(), Status::Limit);
     }
 
     #[test]

@@ -169,6 +169,10 @@ const LOCATION: &[Case] = &[
     here("a NUL in it", |_| failure(open_file("keys.db\0", 1))),
     here("not UTF-8 (Latin-1)", |_| open(|it| it.location = c"cl\xe9s.db".as_ptr())),
     here("4,097 bytes", |_| failure(open_file(&"x".repeat(4097), 1))),
+    here("a path of 505 bytes", |place| {
+        let start = place.path(&format!("{}/", "x".repeat(200)));
+        failure(open_file(&format!("{start}{}", "y".repeat(505 - start.len())), 1))
+    }),
     here("an unknown scheme", |_| failure(open_file("postgres://keeper:password@host/keys", 1))),
     here("`file:`", |_| failure(open_file("file:keys.db?mode=memory", 1))),
     here("a directory", |place| failure(open_file(&place.path(""), 1))),

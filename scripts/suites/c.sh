@@ -8,8 +8,8 @@ build_library
 work=$ROOT/target/c-tests
 mkdir -p "$work"
 
-header_alone() { # header_alone COMPILER STANDARD
-    printf '#include <keycask.h>\n' | "$1" -x "$3" -std="$2" -Wall -Wextra -Wpedantic -Wconversion ${4:-} -Werror \
+header_alone() { # header_alone COMPILER STANDARD LANGUAGE FLAG…
+    printf '#include <keycask.h>\n' | "$1" -x "$3" -std="$2" -Wall -Wextra -Wpedantic -Wconversion "${@:4}" -Werror \
         -Iinclude -fsyntax-only -
 }
 check "the header compiles alone as C99" header_alone gcc c99 c -Wstrict-prototypes

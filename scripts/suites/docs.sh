@@ -8,16 +8,16 @@ python_environment
 tally "$PYTHON" scripts/examples.py
 
 links_lead_somewhere() {
-    local document target missing=0
+    local document target dangling=0
     for document in *.md docs/*.md tests/*/README.md; do
         while read -r target; do
             if [ ! -e "$(dirname "$document")/$target" ]; then
                 say "$document links to $target, which is not there"
-                missing=1
+                dangling=1
             fi
         done < <(grep -oE '\]\([^)#]+' "$document" | cut -c3- | grep -v '://')
     done
-    return "$missing"
+    return "$dangling"
 }
 check "every link between documents leads somewhere" links_lead_somewhere
 check "the demo runs through" scripts/demo.sh

@@ -309,7 +309,7 @@ class KeycasksOwnTables(InteropTest):
         self.assertRegex(created_at, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$")
         for table, columns in (
             ("keycask_meta", [("name", "TEXT", 0, 1), ("value", "", 0, 0)]),
-            ("keycask_master", [("id", "BLOB", 0, 1), ("state", "TEXT", 1, 0), ("created_at", "TEXT", 1, 0)]),
+            ("keycask_master", [("id", "BLOB", 0, 1), ("state", "TEXT", 0, 0), ("created_at", "TEXT", 0, 0)]),
             ("encryption_keys", [("user_id", "TEXT", 0, 1), ("encrypted_key", "BLOB", 1, 0),
                                  ("created_at", "TEXT", 1, 0)]),
         ):
