@@ -344,10 +344,11 @@ fn the_longest_location_is_4096_bytes() {
 #[test]
 fn a_path_longer_than_sqlite_opens_is_over_the_limit_and_nothing_is_made() {
     let folder = Folder::new();
-    // Two folders, for no name may have more than 255 bytes.
-    let path = |len: usize| {
-        let start = folder.path(&format!("{}/", "x".repeat(200)));
-        format!("{start}{}/k.db", "y".repeat(len - start.len() - "/k.db".len()))
+    // Folders of 9 letters, for no name may have more than 255 bytes.
+    let path = |len: usize| -> String {
+        let rest = len - folder.path("").len() - "/k.db".len();
+        let folders: String = (0..rest).map(|at| if at % 10 == 9 && at + 1 < rest { '/' } else { 'x' }).collect();
+        folder.path(&(folders + "/k.db"))
     };
     assert_eq!(status(open(&path(505), &[1])), Err(Status::Limit));
     symlink(path(505), folder.path("link.db")).unwrap();
@@ -818,6 +819,30 @@ fn processes_that_race_for_a_new_store_and_first_keys_end_with_one_key_a_user() 
         }
     }
     assert_eq!((opened, users(&path).len(), registered(&path).len()), (4 * USERS, USERS, 1));
+}
+
+#[test]
+fn those_who_race_to_make_a_store_all_open_it() {
+    const STORES: usize = 100;
+    let folder = Folder::new();
+    let barrier = Barrier::new(4);
+    let failures: Vec<keycask::Error> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..STORES)
+                        .filter_map(|number| {
+                            barrier.wait();
+                            open(&folder.path(&format!("{number}/keys.db")), &[1]).err()
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "{failures:?}");
+    assert_eq!(folder.names().len(), STORES);
 }
 
 #[test]

@@ -50,18 +50,18 @@ pub fn repository(path: &str) -> PathBuf {
 /// A folder that goes with the test.
 pub struct Folder {
     path: PathBuf,
-    _owned: Option<tempfile::TempDir>,
+    owned: Option<tempfile::TempDir>,
 }
 
 impl Folder {
     pub fn new() -> Folder {
         let owned = tempfile::tempdir().unwrap();
-        Folder { path: owned.path().to_path_buf(), _owned: Some(owned) }
+        Folder { path: owned.path().to_path_buf(), owned: Some(owned) }
     }
 
     /// A folder of another process.
     pub fn at(path: &str) -> Folder {
-        Folder { path: path.into(), _owned: None }
+        Folder { path: path.into(), owned: None }
     }
 
     /// The path of `name` in the folder.
@@ -85,6 +85,18 @@ impl Folder {
     pub fn open_to_all(&self) {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    /// Gives back the right to empty the folders in it, which a test may have taken away.
+    fn drop(&mut self) {
+        use std::os::unix::fs::PermissionsExt;
+        for folder in fs::read_dir(&self.path).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if self.owned.is_some() && folder.is_dir() && !folder.is_symlink() {
+                let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+            }
+        }
     }
 }
 

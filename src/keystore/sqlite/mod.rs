@@ -49,8 +49,8 @@ impl SqliteStore {
             Location::Memory => None,
         };
         let name = StoreName(path);
-        let connection = connect(&name, options)?;
-        schema::ensure(&connection, &name, options.read_only)?;
+        let mut connection = connect(&name, options)?;
+        schema::ensure(&mut connection, &name, options.read_only)?;
         Ok(SqliteStore { name, read_only: options.read_only, connection: Mutex::new(connection) })
     }
 

@@ -28,25 +28,53 @@ enum Found {
 }
 
 /// Checks that the database is a key store, and makes one of an empty database. A key store is not written to.
-pub(super) fn ensure(connection: &Connection, store: &StoreName, read_only: bool) -> Result<()> {
-    match look(connection).map_err(|cause| errors::translate(&cause, store, "open"))? {
+pub(super) fn ensure(connection: &mut Connection, store: &StoreName, read_only: bool) -> Result<()> {
+    let mut found = in_transaction(connection, TransactionBehavior::Deferred, look)
+        .map_err(|cause| errors::translate(&cause, store, "open"))?;
+    if matches!(found, Found::Nothing) && !read_only {
+        check_writable(connection, store, read_only)?;
+        // Looked at again under the write lock: another program may have been faster.
+        found = in_transaction(connection, TransactionBehavior::Immediate, |connection| {
+            Ok(match look(connection)? {
+                Found::Nothing => {
+                    connection.execute_batch(KEY_TABLE)?;
+                    Found::KeyTable
+                }
+                found => found,
+            })
+        })
+        .map_err(|cause| errors::translate(&cause, store, "make the tables of"))?;
+    }
+    match found {
         Found::KeyTable => check_writable(connection, store, read_only),
         Found::SomethingElse(found) => Err(Error::new(
             Status::Unsupported,
             format!("{store} is an SQLite database of something else: it has {found}; check the location"),
         )),
-        Found::Nothing if read_only => Err(Error::new(
+        Found::Nothing => Err(Error::new(
             Status::ReadOnly,
             format!("{store} is still empty, and a read-only opening makes no tables: open it once for writing"),
         )),
-        Found::Nothing => {
-            check_writable(connection, store, read_only)?;
-            make_key_table(connection).map_err(|cause| errors::translate(&cause, store, "make the tables of"))
-        }
     }
 }
 
+/// Runs `work` on one unchanging state of the database.
+fn in_transaction<T>(
+    connection: &mut Connection,
+    behavior: TransactionBehavior,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(behavior)?;
+    let outcome = work(&transaction)?;
+    transaction.commit()?;
+    Ok(outcome)
+}
+
 fn look(connection: &Connection) -> rusqlite::Result<Found> {
+    let objects: i64 = connection.query_row("SELECT count(*) FROM main.sqlite_schema", (), |row| row.get(0))?;
+    if objects == 0 {
+        return Ok(Found::Nothing);
+    }
     let kind: Option<(String, bool)> = connection
         .query_row(
             "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = 'encryption_keys'",
@@ -55,12 +83,7 @@ fn look(connection: &Connection) -> rusqlite::Result<Found> {
         )
         .optional()?;
     let Some((kind, without_rowid)) = kind else {
-        let objects: i64 = connection.query_row("SELECT count(*) FROM main.sqlite_schema", (), |row| row.get(0))?;
-        return Ok(if objects == 0 {
-            Found::Nothing
-        } else {
-            Found::SomethingElse("tables, but no 'encryption_keys'")
-        });
+        return Ok(Found::SomethingElse("tables, but no 'encryption_keys'"));
     };
     let columns = connection
         .prepare(
@@ -95,10 +118,4 @@ fn check_writable(connection: &Connection, store: &StoreName, read_only: bool) -
         ));
     }
     Ok(())
-}
-
-fn make_key_table(connection: &Connection) -> rusqlite::Result<()> {
-    let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    transaction.execute_batch(KEY_TABLE)?;
-    transaction.commit()
 }
