@@ -34,6 +34,12 @@ int main(int argc, char **argv) {
     status = kc_open(argv[2], KC_NUL_TERMINATED, NULL, KC_FROM_ENVIRONMENT, NULL, &store, &error);
     if (status == KC_OK && encrypt) {
         len = fread(secret, 1, sizeof secret, stdin);
+        if (len == sizeof secret) {
+            fprintf(stderr, "keep: the secret has %zu bytes or more, too many for this example\n", len);
+            kc_wipe(secret, sizeof secret);
+            kc_free(store);
+            return 1;
+        }
         status = kc_encrypt(store, argv[3], KC_NUL_TERMINATED, secret, len, NULL, token, sizeof token, &len, &error);
     } else if (status == KC_OK) {
         status = kc_decrypt(store, argv[3], KC_NUL_TERMINATED, argv[4], KC_NUL_TERMINATED, NULL, secret, sizeof secret,

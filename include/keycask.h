@@ -49,11 +49,18 @@
  *               give KC_E_HANDLE, and each is still freed once, with KC_OK.
  *
  * Errors        A negative kc_status, and in *error a message for people: what was found, what was expected, what to
- *               do. It holds no secret, no token, no plaintext and no password of a URL. error may be NULL. Besides
- *               those that a function names, any may give KC_E_INTERNAL: a defect of keycask, which the process
- *               survives. Output is undisturbed then too.
+ *               do. It holds no secret, no token, no plaintext and no password of a URL. error may be NULL. error is
+ *               no output in the sense above. Besides those that a function names, any may give KC_E_INTERNAL: a
+ *               defect of keycask, which the process survives; Rust's own words on it go to standard error.
+ *               KC_E_MEMORY is for what grows with your input and for the store; without memory for a few hundred
+ *               bytes the process aborts.
  *
  * Threads       Every function may be called from any thread at any time on any handle. Not from a signal handler.
+ *
+ * Freshness     What another process changes, a key removed or replaced, the file replaced by a restored backup,
+ *               holds here within about a second. While the store is locked, cached keys serve until five seconds
+ *               after it was last seen; then the call waits, and fails with the cause (KC_E_BUSY, KC_E_IO). A
+ *               refused token is reported only after the store was seen unchanged.
  *
  * Limits        User: 1 to 4,096 bytes of UTF-8. Plaintext: up to 64 MiB. Location: up to 4,096 bytes; its file's
  *               absolute path: up to 504. Master keys: up to 16. Beyond: KC_E_LIMIT.
@@ -77,6 +84,13 @@
  *
  * Plaintext taken for granted.   Who can write where your tokens lie can take the "v2:" off, and the value looks
  *     like legacy plaintext. When all values have been encrypted, refuse what kc_is_encrypted denies.
+ *
+ * Pool tokens after a new master key.   The pool key comes from the first master key alone: with another one in
+ *     front, tokens of the pool give KC_E_AUTHENTICATION. Open with the old key first once more, decrypt, and
+ *     encrypt anew.
+ *
+ * Too many messages under one key.   Random nonces allow 2^32 messages a key. No user gets there; a pool key
+ *     does, at 1,000 a second, after 50 days. Spread the load over users.
  *
  * A user by two names.   Users are compared byte by byte: "Alice" and "alice", or two Unicode forms of one name,
  *     are two users with a key each. Normalise before you call, the same way for ever.
@@ -269,7 +283,8 @@ void kc_wipe(void *memory, size_t len);
  *
  * master_keys: n x 32 bytes, n from 1 to 16, the current one first. Keys under any of them open; new ones are
  * wrapped under the first. (NULL, KC_FROM_ENVIRONMENT): the one in API_KEY_MASTER_KEY, else in the file that
- * API_KEY_MASTER_KEY_FILE names. They are copied, and wiped by kc_free; yours are yours to wipe.
+ * API_KEY_MASTER_KEY_FILE names; its pointer must be NULL. They are copied, and wiped by kc_free; yours are
+ * yours to wipe.
  *
  * options: NULL for the defaults. store: receives the handle, to be freed with kc_free.
  *
@@ -281,7 +296,7 @@ void kc_wipe(void *memory, size_t len);
  * KC_E_NOT_FOUND (with KC_OPEN_MUST_EXIST or KC_OPEN_READ_ONLY), KC_E_READ_ONLY (the file cannot be written,
  * and KC_OPEN_READ_ONLY was not given), KC_E_IO (a directory, a folder that cannot be made, a key file that
  * cannot be read), KC_E_CORRUPT (no SQLite file), KC_E_UNSUPPORTED (a FIFO, a device, a database of something
- * else, a scheme, a newer store), KC_E_BUSY, KC_E_MEMORY.
+ * else, a scheme, a newer store, an unknown flag), KC_E_BUSY, KC_E_MEMORY.
  */
 KC_MUST_USE
 kc_status kc_open(const char *location,
@@ -345,8 +360,9 @@ kc_status kc_encrypt(kc_store *store,
  * is room. Nothing is written before the token has been authenticated.
  *
  * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_FORMAT (no token: perhaps plaintext from before
- * tokens), KC_E_UNSUPPORTED ("v3:"), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_AUTHENTICATION (another key's token,
- * or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
+ * tokens), KC_E_UNSUPPORTED ("v3:", an unknown flag), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_AUTHENTICATION
+ * (another key's token, or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_READ_ONLY (a
+ * read-only opening meets what a crashed writer left), KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
  */
 KC_MUST_USE
 kc_status kc_decrypt(kc_store *store,
@@ -367,8 +383,9 @@ kc_status kc_decrypt(kc_store *store,
 size_t kc_encrypted_size(size_t plaintext_len);
 
 /**
- * A capacity that serves for the plaintext of a token of token_len characters, and for a NUL behind it. Up to
- * a few bytes more than are needed.
+ * A capacity that serves for the plaintext of a token of token_len characters, and for a NUL behind it: a few
+ * bytes more than a canonical token needs, more where there is white space in it. Not for KC_NUL_TERMINATED:
+ * pass the length.
  */
 size_t kc_decrypted_size(size_t token_len);
 
@@ -421,7 +438,7 @@ kc_status kc_user_key(kc_store *store,
 /**
  * The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
  * RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
- * file.
+ * file. With another master key in front it is another key: encrypt what it made anew before.
  *
  * key: receives the handle, to be freed with kc_free; it ends with its store.
  *

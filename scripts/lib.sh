@@ -4,7 +4,8 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
-LIBRARY=$ROOT/target/release
+export CARGO_TARGET_DIR=$ROOT/target
+LIBRARY=$CARGO_TARGET_DIR/release
 INSTALL=${INSTALL:-yes} # no: say what is missing, and install nothing
 export INSTALL
 

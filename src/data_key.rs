@@ -2,7 +2,7 @@
 
 use crate::cipher::Cipher;
 use crate::error::{Error, Result};
-use crate::secret::SecretKey;
+use crate::secret::{SecretKey, wipe_stack};
 use crate::status::Status;
 use crate::token::Sealed;
 
@@ -14,6 +14,13 @@ pub(crate) struct DataKey {
 
 impl DataKey {
     pub(crate) fn new(raw: SecretKey) -> DataKey {
+        let key = DataKey::scheduled(raw);
+        wipe_stack();
+        key
+    }
+
+    #[inline(never)]
+    fn scheduled(raw: SecretKey) -> DataKey {
         let cipher = Cipher::new(&raw);
         DataKey { raw, cipher }
     }

@@ -13,7 +13,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why a call failed: a [`Status`] for the program, a message for a person.
 ///
 /// The message names what was found, what was expected and what to do. It never holds a key, a plaintext or a token.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     status: Status,
     message: Cow<'static, str>,
@@ -32,7 +32,7 @@ impl Error {
             .with_os_error(cause.raw_os_error().unwrap_or(0))
     }
 
-    /// An allocation of `bytes` failed. Allocates nothing itself.
+    /// An allocation failed. Allocates nothing itself.
     pub(crate) fn memory() -> Error {
         Error::new(Status::Memory, "out of memory: free some, or work on smaller values")
     }

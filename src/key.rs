@@ -3,12 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::data_key::DataKey;
 use crate::error::{Error, Result};
+use crate::key_cache::CachedKey;
 use crate::options::Call;
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
 use crate::status::Status;
 use crate::token;
+use crate::user_keys::UserKeys;
 
 /// A key to encrypt and decrypt with directly, without naming a user.
 ///
@@ -18,8 +22,18 @@ use crate::token;
 /// assert_eq!(key.decrypt(token.as_bytes())?.expose(), b"sk-acme");
 /// # Ok::<(), keycask::Error>(())
 /// ```
-#[derive(Clone)]
-pub struct Key(Arc<DataKey>);
+pub struct Key(Kind);
+
+enum Kind {
+    /// A key that is what it is: the pool's, or an imported one.
+    Alone(Arc<DataKey>),
+    /// A user's key, which follows its store.
+    OfUser {
+        user_keys: Arc<UserKeys>,
+        /// What was current when somebody last looked.
+        key: ArcSwap<CachedKey>,
+    },
+}
 
 impl Key {
     /// A key of one's own, of 32 bytes. It belongs to no store.
@@ -34,29 +48,43 @@ impl Key {
                 format!("the key has {} bytes, and AES-256 takes {KEY_SIZE}: pass raw bytes, no text", raw.len()),
             )
         })?;
-        Ok(Key::from(Arc::new(DataKey::new(SecretKey::copied_from(raw)))))
+        Ok(Key::alone(Arc::new(DataKey::new(SecretKey::copied_from(raw)))))
+    }
+
+    pub(crate) fn alone(key: Arc<DataKey>) -> Key {
+        Key(Kind::Alone(key))
+    }
+
+    pub(crate) fn of_user(user_keys: Arc<UserKeys>, key: Arc<CachedKey>) -> Key {
+        Key(Kind::OfUser { user_keys, key: ArcSwap::new(key) })
     }
 
     /// The key's 32 bytes. Whoever has them opens every token made under it.
-    #[must_use]
-    pub fn export(&self) -> SecretBytes {
-        SecretBytes::from(self.raw().expose().to_vec())
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, for a user's key.
+    pub fn export(&self) -> Result<SecretBytes> {
+        let mut raw = SecretBytes::zeroed(KEY_SIZE)?;
+        self.export_to(raw.expose_mut())?;
+        Ok(raw)
     }
 
     /// Encrypts `plaintext` to a token.
     ///
     /// # Errors
     ///
-    /// [`Status::Limit`] when it is longer than [`MAX_PLAINTEXT`](crate::MAX_PLAINTEXT).
+    /// [`Status::Limit`] when it is longer than [`MAX_PLAINTEXT`](crate::MAX_PLAINTEXT). For a user's key besides
+    /// [`Status::UnknownUser`] when the store has it no longer, and the store's errors.
     pub fn encrypt(&self, plaintext: &[u8]) -> Result<String> {
-        token::made(plaintext.len(), |text| self.write_token(plaintext, text))
+        token::made(plaintext.len(), |text| self.write_token(plaintext, Call::default(), text))
     }
 
     /// Decrypts a token.
     ///
     /// # Errors
     ///
-    /// [`Status::Format`], [`Status::Authentication`].
+    /// [`Status::Format`], [`Status::Authentication`]; for a user's key besides those of [`Key::encrypt`].
     pub fn decrypt(&self, token: &[u8]) -> Result<SecretBytes> {
         self.decrypt_with(token, Call::default())
     }
@@ -65,27 +93,37 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// Those of [`Key::decrypt`].
+    /// Those of [`Key::decrypt`], and [`Status::WouldBlock`] where `call` asks for it.
     pub fn decrypt_with(&self, token: &[u8], call: Call) -> Result<SecretBytes> {
-        token::opened(token, call.strict, |sealed, plaintext| self.open_token(sealed, plaintext))
+        token::opened(token, call.strict, |sealed, plaintext| self.open_token(sealed, call, plaintext))
     }
 
-    pub(crate) fn write_token(&self, plaintext: &[u8], text: &mut [u8]) -> Result<()> {
-        token::write(plaintext.len(), text, |sealed| self.0.seal(plaintext, sealed))
+    pub(crate) fn write_token(&self, plaintext: &[u8], call: Call, text: &mut [u8]) -> Result<()> {
+        let seal =
+            |key: &DataKey, text: &mut [u8]| token::write(plaintext.len(), text, |sealed| key.seal(plaintext, sealed));
+        match &self.0 {
+            Kind::Alone(key) => seal(key, text),
+            Kind::OfUser { user_keys, key } => seal(&*user_keys.still(key, call)?, text),
+        }
     }
 
-    pub(crate) fn open_token(&self, sealed: token::Sealed<'_>, plaintext: &mut [u8]) -> Result<()> {
-        self.0.open(sealed, plaintext)
+    pub(crate) fn open_token(&self, sealed: token::Sealed<'_>, call: Call, plaintext: &mut [u8]) -> Result<()> {
+        match &self.0 {
+            Kind::Alone(key) => key.open(sealed, plaintext),
+            Kind::OfUser { user_keys, key } => {
+                user_keys.open_token(user_keys.still(key, call)?, sealed, call, plaintext)
+            }
+        }
     }
 
-    pub(crate) fn raw(&self) -> &SecretKey {
-        self.0.raw()
-    }
-}
-
-impl From<Arc<DataKey>> for Key {
-    fn from(key: Arc<DataKey>) -> Key {
-        Key(key)
+    pub(crate) fn export_to(&self, raw: &mut [u8]) -> Result<()> {
+        match &self.0 {
+            Kind::Alone(key) => raw.copy_from_slice(key.raw().expose()),
+            Kind::OfUser { user_keys, key } => {
+                raw.copy_from_slice(user_keys.still(key, Call::default())?.raw().expose());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,38 +1,230 @@
 //! The users' keys that an open store keeps unwrapped.
+//!
+//! A hit takes no lock and writes to nothing that threads share. A key that leaves is wiped as soon as the last call that
+//! uses it has ended, by that call.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwapOption, Guard};
+use once_cell::race::OnceBox;
 
 use crate::data_key::DataKey;
+use crate::freshness::Seen;
+use crate::master_key::WrappedKey;
+use crate::platform::process::{PerProcess, Section};
 use crate::user::User;
 
-/// A bounded cache from user to key, one a store. A key that leaves it is wiped as soon as no call uses it any more.
+/// A user's key, unwrapped, and what is known of where it came from.
+pub(crate) struct CachedKey {
+    user: Box<str>,
+    wrapped: WrappedKey,
+    key: DataKey,
+    /// The last state of the store in which the user's row was seen to hold `wrapped`.
+    seen: AtomicU64,
+    /// Set by a use since the cache last looked for somebody to leave.
+    used: AtomicBool,
+}
+
+impl CachedKey {
+    pub(crate) fn new(user: User<'_>, wrapped: WrappedKey, key: DataKey, seen: Seen) -> Arc<CachedKey> {
+        Arc::new(CachedKey {
+            user: user.name().into(),
+            wrapped,
+            key,
+            seen: AtomicU64::new(seen.0),
+            used: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub(crate) fn wrapped(&self) -> &WrappedKey {
+        &self.wrapped
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        Seen(self.seen.load(Ordering::Acquire))
+    }
+
+    /// The user's row was seen unchanged.
+    pub(crate) fn seen_again(&self, seen: Seen) {
+        self.seen.fetch_max(seen.0, Ordering::AcqRel);
+    }
+}
+
+impl Deref for CachedKey {
+    type Target = DataKey;
+
+    fn deref(&self) -> &DataKey {
+        &self.key
+    }
+}
+
+/// A key while a call uses it.
+pub(crate) enum KeyInUse {
+    Cached(Guard<Option<Arc<CachedKey>>>),
+    InPlace(Guard<Arc<CachedKey>>),
+    Held(Arc<CachedKey>),
+}
+
+impl KeyInUse {
+    pub(crate) fn into_held(self) -> Arc<CachedKey> {
+        match self {
+            KeyInUse::Cached(guard) => match Guard::into_inner(guard) {
+                Some(key) => key,
+                None => unreachable!("made from a key"),
+            },
+            KeyInUse::InPlace(guard) => Guard::into_inner(guard),
+            KeyInUse::Held(key) => key,
+        }
+    }
+}
+
+impl Deref for KeyInUse {
+    type Target = CachedKey;
+
+    fn deref(&self) -> &CachedKey {
+        match self {
+            KeyInUse::Cached(guard) => match guard.as_deref() {
+                Some(key) => key,
+                None => unreachable!("made from a key"),
+            },
+            KeyInUse::InPlace(guard) => guard,
+            KeyInUse::Held(key) => key,
+        }
+    }
+}
+
+/// Keys whose users' hashes agree share so many places.
+const WAYS: usize = 8;
+/// Memory is taken for so many buckets at once, when the first of them is needed.
+const CHUNK: usize = 128;
+
+/// The places of the users whose hashes agree in some bits.
+struct Bucket {
+    /// Part of the hash of who is there, so that looking for somebody touches one key, and not eight.
+    tags: [AtomicU32; WAYS],
+    keys: [ArcSwapOption<CachedKey>; WAYS],
+    /// Where the search for somebody to leave goes on.
+    hand: AtomicUsize,
+}
+
+impl Bucket {
+    fn empty() -> Bucket {
+        Bucket { tags: Default::default(), keys: Default::default(), hand: AtomicUsize::new(0) }
+    }
+}
+
+/// A bounded cache from user to key, one a store.
 pub(crate) struct KeyCache {
-    capacity: usize,
-    keys: RwLock<HashMap<Box<str>, Arc<DataKey>>>,
+    hasher: RandomState,
+    /// The buckets, by chunks; none for a cache of nothing.
+    chunks: Box<[OnceBox<Vec<Bucket>>]>,
+    buckets: usize,
+    /// How many places of a bucket are used: fewer than all in a cache for less than a bucket of users.
+    ways: usize,
+    /// Held to change what is where.
+    filling: PerProcess<Mutex<()>>,
 }
 
 impl KeyCache {
-    pub(crate) fn new(capacity: usize) -> KeyCache {
-        KeyCache { capacity, keys: RwLock::default() }
+    /// A cache of up to about `users` keys.
+    pub(crate) fn new(users: usize) -> KeyCache {
+        let ways = users.min(WAYS);
+        let buckets = users.checked_div(ways).unwrap_or(0);
+        KeyCache {
+            hasher: RandomState::new(),
+            chunks: (0..buckets.div_ceil(CHUNK)).map(|_| OnceBox::new()).collect(),
+            buckets,
+            ways,
+            filling: PerProcess::new(Mutex::default),
+        }
     }
 
-    pub(crate) fn get(&self, user: User<'_>) -> Option<Arc<DataKey>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(user.name()).cloned()
+    /// Where a user's key is, if it is here: a bucket's number, and a tag that is never 0.
+    #[inline]
+    fn place(&self, user: &str) -> (usize, u32) {
+        let hash = self.hasher.hash_one(user);
+        ((hash >> 32) as usize % self.buckets, hash as u32 | 1)
     }
 
-    /// Keeps `key`; when full, in the place of some other user's.
-    pub(crate) fn insert(&self, user: User<'_>, key: &Arc<DataKey>) {
-        if self.capacity == 0 {
+    #[inline]
+    fn bucket(&self, number: usize) -> Option<&Bucket> {
+        self.chunks.get(number / CHUNK)?.get()?.get(number % CHUNK)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, user: User<'_>) -> Option<KeyInUse> {
+        if self.buckets == 0 {
+            return None;
+        }
+        let (number, tag) = self.place(user.name());
+        let bucket = self.bucket(number)?;
+        for (way, key) in bucket.tags.iter().zip(&bucket.keys).take(self.ways) {
+            if way.load(Ordering::Acquire) != tag {
+                continue;
+            }
+            let found = key.load();
+            if let Some(key) = found.as_deref().filter(|key| *key.user == *user.name()) {
+                if !key.used.load(Ordering::Relaxed) {
+                    key.used.store(true, Ordering::Relaxed);
+                }
+                return Some(KeyInUse::Cached(found));
+            }
+        }
+        None
+    }
+
+    /// Keeps `key` in the place of its user's old one, or of nobody, or of somebody who was not used of late.
+    pub(crate) fn insert(&self, key: &Arc<CachedKey>) {
+        if self.buckets == 0 {
             return;
         }
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= self.capacity
-            && !keys.contains_key(user.name())
-            && let Some(leaving) = keys.keys().next().cloned()
-        {
-            keys.remove(&leaving);
+        let (number, tag) = self.place(&key.user);
+        let _section = Section::begin();
+        let _filling = self.filling.get().lock().unwrap_or_else(PoisonError::into_inner);
+        let chunk = self.chunks[number / CHUNK].get_or_init(|| Box::new((0..CHUNK).map(|_| Bucket::empty()).collect()));
+        let bucket = &chunk[number % CHUNK];
+        let way = self.way_for(bucket, &key.user);
+        bucket.tags[way].store(tag, Ordering::Release);
+        bucket.keys[way].store(Some(Arc::clone(key)));
+    }
+
+    fn way_for(&self, bucket: &Bucket, user: &str) -> usize {
+        let keys = &bucket.keys[..self.ways];
+        let of_user = |key: &ArcSwapOption<CachedKey>| key.load().as_ref().is_some_and(|key| *key.user == *user);
+        keys.iter().position(of_user).or_else(|| keys.iter().position(|key| key.load().is_none())).unwrap_or_else(
+            || {
+                // Who was used since the hand last passed has a second chance; after a round without one, nobody.
+                let hand = bucket.hand.load(Ordering::Relaxed);
+                let used =
+                    |way: usize| keys[way].load().as_ref().is_some_and(|key| key.used.swap(false, Ordering::Relaxed));
+                let way = (hand..hand + self.ways).map(|at| at % self.ways).find(|&way| !used(way)).unwrap_or(hand);
+                bucket.hand.store((way + 1) % self.ways, Ordering::Relaxed);
+                way
+            },
+        )
+    }
+
+    /// Drops the key of `user`.
+    pub(crate) fn remove(&self, user: &str) {
+        if self.buckets == 0 {
+            return;
         }
-        keys.insert(user.name().into(), Arc::clone(key));
+        let (number, _) = self.place(user);
+        let _section = Section::begin();
+        let _filling = self.filling.get().lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bucket) = self.bucket(number) else { return };
+        for (tag, key) in bucket.tags.iter().zip(&bucket.keys) {
+            if key.load().as_ref().is_some_and(|key| *key.user == *user) {
+                tag.store(0, Ordering::Release);
+                key.store(None);
+            }
+        }
     }
 }

@@ -26,20 +26,22 @@
 //! - Opening with the wrong master key fails before anything is written.
 //! - A user's key is durable before anything made with it is handed out; processes that race for a user's first key end
 //!   with one key that all of them use. Decrypting makes no key.
+//! - What another process changes, a key removed or the file replaced, holds here within about a second.
 //! - Every buffer of keycask's that held a secret is wiped; no message, `Debug` or log holds one.
 //!
 //! # The house
 //!
-//! Calls go downward only. Safe Rust throughout; `unsafe` is allowed in `ffi` and `platform` alone.
+//! Calls go downward only. Safe Rust throughout; `unsafe` is allowed in `ffi`, in `platform` and in the SQLite engine's VFS
+//! alone.
 //!
 //! | | |
 //! | --- | --- |
-//! | [`ffi`] | the C ABI: `include/keycask.h` is made from it |
+//! | `ffi` | the C ABI: `include/keycask.h` is made from it |
 //! | `store`, `key` | what a program holds: an open store, a key of its own |
+//! | `user_keys`, `key_cache`, `flight`, `freshness` | users' keys: found, made, kept unwrapped, looked after |
 //! | `registry` | which master keys a store lets open it and create in it |
 //! | `token`, `cipher`, `nonce`, `data_key` | a secret to a token and back; `cipher` alone names the AEAD crate |
 //! | `master_key`, `pool_key`, `lookup_hash` | wrapping, the key ring, the environment; derivations |
-//! | `key_cache` | users' keys kept unwrapped |
 //! | `keystore` | where wrapped keys lie: the trait, then an engine each |
 //! | `secret`, `platform` | wiped memory; what is the system's |
 //! | `status`, `error`, `options`, `user` | the words that all of them share |
@@ -61,6 +63,8 @@ mod error;
 #[cfg(feature = "capi")]
 #[allow(unsafe_code)]
 pub mod ffi;
+mod flight;
+mod freshness;
 mod key;
 mod key_cache;
 mod keystore;
@@ -78,6 +82,7 @@ mod status;
 mod store;
 mod token;
 mod user;
+mod user_keys;
 
 pub use error::{Error, Result};
 pub use key::Key;

@@ -10,11 +10,11 @@ use sha2::Sha256;
 
 use crate::cipher::{Cipher, OVERHEAD};
 use crate::error::{Error, Result};
-use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
+use crate::secret::{KEY_SIZE, SecretBytes, SecretKey, wipe_stack};
 use crate::status::Status;
 
 #[cfg(feature = "capi")]
-pub(crate) use text::TEXT_LEN;
+pub(crate) use text::{TEXT_LEN, decode as decode_text, encode as encode_text};
 
 /// The most master keys that a store is opened with.
 pub const MAX_MASTER_KEYS: usize = 16;
@@ -33,7 +33,8 @@ pub(crate) struct MasterKeyId(pub [u8; 16]);
 /// A key-encryption key of 256 bits.
 pub struct MasterKey {
     raw: SecretKey,
-    cipher: Cipher,
+    /// Boxed, so that moving a ring's keys leaves no schedule behind.
+    cipher: Box<Cipher>,
     id: MasterKeyId,
 }
 
@@ -78,13 +79,20 @@ impl MasterKey {
     }
 
     fn new(raw: SecretKey) -> MasterKey {
+        let key = MasterKey::scheduled(raw);
+        wipe_stack();
+        key
+    }
+
+    #[inline(never)]
+    fn scheduled(raw: SecretKey) -> MasterKey {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(raw.expose()).expect("HMAC takes a key of any length (RFC 2104 §2)");
         mac.update(b"keycask master key id");
         let mac = mac.finalize().into_bytes();
         let mut id = [0; 16];
         id.copy_from_slice(&mac[..16]);
-        MasterKey { cipher: Cipher::new(&raw), raw, id: MasterKeyId(id) }
+        MasterKey { cipher: Box::new(Cipher::new(&raw)), raw, id: MasterKeyId(id) }
     }
 
     pub(crate) fn id(&self) -> MasterKeyId {

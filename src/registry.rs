@@ -14,15 +14,21 @@ const KNOWN_DEMANDS: u64 = 0;
 /// Checks that `given` opens this store: one of them is registered as active or, where none is registered yet, opens one
 /// of the first 1,000 rows. A store without rows takes any.
 pub(crate) fn check_opening(rows: &dyn Rows, given: &MasterKeys) -> Result<()> {
-    let unknown = rows.demands()?.must_read & !KNOWN_DEMANDS;
-    if unknown != 0 {
-        return Err(newer(rows, "reading", unknown));
-    }
+    check_reading(rows)?;
     let registered = rows.master_keys()?;
     if registered.is_empty() {
         return opened_rows(rows, given).map(|_| ());
     }
     check_one_active(rows, &registered, given)
+}
+
+/// Checks that this build knows all that a program must know to read this store.
+pub(crate) fn check_reading(rows: &dyn Rows) -> Result<()> {
+    let unknown = rows.demands()?.must_read & !KNOWN_DEMANDS;
+    if unknown != 0 {
+        return Err(newer(rows, "reading", unknown));
+    }
+    Ok(())
 }
 
 /// Checks that this build knows all that a program must know to write this store.
@@ -65,9 +71,10 @@ pub(crate) fn admit_creation(rows: &dyn WritableRows, given: &MasterKeys) -> Res
     }
 }
 
-/// Whether a master key that this store still uses is not among `given`: then a row that they do not open may be sound.
-pub(crate) fn lacks_an_active_key(rows: &dyn Rows, given: &MasterKeys) -> Result<bool> {
-    Ok(rows.master_keys()?.iter().any(|known| known.state == MasterKeyState::Active && !given.contains(known.id)))
+/// The most useful state among the master keys that this store knows and `given` lacks: a row that they do not open may be
+/// sound, and wrapped under that one.
+pub(crate) fn lacking(rows: &dyn Rows, given: &MasterKeys) -> Result<Option<MasterKeyState>> {
+    Ok(rows.master_keys()?.iter().filter(|known| !given.contains(known.id)).map(|known| known.state).min())
 }
 
 fn check_one_active(rows: &dyn Rows, registered: &[Registered], given: &MasterKeys) -> Result<()> {

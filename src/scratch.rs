@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// An API key's token and most others.
 const SMALL: usize = 256;
-/// A message of 4 KiB, sealed: what still has to work where the heap must not be used (after a raw `clone`).
+/// A message of 4 KiB, sealed: so much still works where the heap must not be used, in the child of a raw `clone`.
 const MEDIUM: usize = 4096 + OVERHEAD;
 
 /// Runs `work` on `len` zero bytes. They are for ciphertext and token text: nothing wipes them.

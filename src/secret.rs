@@ -10,6 +10,13 @@ use crate::platform::random;
 /// The length of every key in keycask, in bytes: AES-256.
 pub const KEY_SIZE: usize = 32;
 
+/// Overwrites the stack below the caller with zeroes: what the primitives left there of keys and schedules would else be
+/// copied into the heap with the next value that is moved over it.
+#[inline(never)]
+pub(crate) fn wipe_stack() {
+    [0_u64; 1024].zeroize();
+}
+
 /// A 256-bit key. It lies on the heap, so that moving it moves a pointer and leaves no copy behind.
 pub(crate) struct SecretKey(Box<[u8; KEY_SIZE]>);
 
@@ -56,7 +63,6 @@ impl fmt::Debug for SecretKey {
 }
 
 /// A secret of any length, such as a decrypted API key. Wiped when dropped; prints as `[redacted]`.
-///
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {

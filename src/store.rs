@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::data_key::DataKey;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key::Key;
-use crate::key_cache::KeyCache;
-use crate::keystore::{self, KeyStore, Location, Rows, StoredKey};
+use crate::keystore::Location;
 use crate::master_key::MasterKeys;
 use crate::options::{Call, Options};
 use crate::pool_key;
-use crate::registry;
-use crate::secret::{SecretBytes, SecretKey};
+use crate::secret::SecretBytes;
+#[cfg(doc)]
 use crate::status::Status;
 use crate::token::{self, Sealed};
 use crate::user::User;
+use crate::user_keys::UserKeys;
 
 /// An open key store. It may be used by any number of threads at once; dropping it wipes what it keeps unwrapped.
 ///
@@ -30,9 +30,7 @@ use crate::user::User;
 /// # Ok::<(), keycask::Error>(())
 /// ```
 pub struct Store {
-    keystore: Box<dyn KeyStore>,
-    master_keys: MasterKeys,
-    cache: KeyCache,
+    user_keys: Arc<UserKeys>,
     pool_key: OnceLock<Arc<DataKey>>,
 }
 
@@ -49,9 +47,8 @@ impl Store {
     }
 
     pub(crate) fn open_at(location: &Location, master_keys: MasterKeys, options: &Options) -> Result<Store> {
-        let keystore = keystore::open(location, options)?;
-        keystore.read(&mut |rows| registry::check_opening(rows, &master_keys))?;
-        Ok(Store { keystore, master_keys, cache: KeyCache::new(options.cache_users), pool_key: OnceLock::new() })
+        let user_keys = Arc::new(UserKeys::open(location, master_keys, options)?);
+        Ok(Store { user_keys, pool_key: OnceLock::new() })
     }
 
     /// Encrypts a secret of `user` to a token. A user without a key gets one, which is durable before this returns.
@@ -100,7 +97,7 @@ impl Store {
     ///
     /// Those of [`Store::encrypt`].
     pub fn user_key(&self, user: &str) -> Result<Key> {
-        self.key(User::new(user)?, Call::default()).map(Key::from)
+        self.key(User::new(user)?, Call::default())
     }
 
     /// The key for values that belong to no single user, derived from the current master key. The first call costs 100,000
@@ -109,16 +106,16 @@ impl Store {
     pub fn pool_key(&self) -> Key {
         // Two first callers may both derive it; neither waits for the other.
         let key = self.pool_key.get().cloned().unwrap_or_else(|| {
-            let derived = Arc::new(pool_key::derive(self.master_keys.current()));
+            let derived = Arc::new(pool_key::derive(self.user_keys.master_keys().current()));
             Arc::clone(self.pool_key.get_or_init(|| derived))
         });
-        Key::from(key)
+        Key::alone(key)
     }
 
     /// Writes the token of `plaintext` to `text`, which has exactly its length.
     #[inline]
     pub(crate) fn write_token(&self, user: User<'_>, plaintext: &[u8], call: Call, text: &mut [u8]) -> Result<()> {
-        let key = self.key(user, call)?;
+        let key = self.user_keys.of(user, call)?;
         token::write(plaintext.len(), text, |sealed| key.seal(plaintext, sealed))
     }
 
@@ -131,98 +128,25 @@ impl Store {
         call: Call,
         plaintext: &mut [u8],
     ) -> Result<()> {
-        self.key(user, Call { existing: true, ..call })?.open(sealed, plaintext)
+        let key = self.user_keys.of(user, Call { existing: true, ..call })?;
+        self.user_keys.open_token(key, sealed, call, plaintext)
     }
 
-    /// The user's key: from the cache, from the store, or made, as `call` allows.
-    #[inline]
-    pub(crate) fn key(&self, user: User<'_>, call: Call) -> Result<Arc<DataKey>> {
-        match self.cache.get(user) {
-            Some(key) => Ok(key),
-            None => self.uncached_key(user, call),
-        }
+    /// The key of `user`, as `call` says.
+    pub(crate) fn key(&self, user: User<'_>, call: Call) -> Result<Key> {
+        let key = self.user_keys.of(user, call)?.into_held();
+        Ok(Key::of_user(Arc::clone(&self.user_keys), key))
     }
 
-    #[cold]
-    fn uncached_key(&self, user: User<'_>, call: Call) -> Result<Arc<DataKey>> {
-        if call.cached_only {
-            return Err(Error::new(
-                Status::WouldBlock,
-                "the user's key is not cached: call again without KC_CACHED_ONLY where waiting is allowed",
-            ));
-        }
-        let raw = match self.load(user)? {
-            Some(raw) => raw,
-            None if call.existing => {
-                return Err(Error::new(
-                    Status::UnknownUser,
-                    format!(
-                        "{} has no key for user {user}: check the name, or encrypt for them first",
-                        self.keystore.name()
-                    ),
-                ));
-            }
-            None => self.create(user)?,
-        };
-        let key = Arc::new(DataKey::new(raw));
-        self.cache.insert(user, &key);
-        Ok(key)
-    }
-
-    fn load(&self, user: User<'_>) -> Result<Option<SecretKey>> {
-        let mut found = None;
-        self.keystore.read(&mut |rows| {
-            found = rows.user_key(user)?.map(|stored| self.unwrap(rows, user, stored)).transpose()?;
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    /// Makes the key of a user who had none a moment ago. Whoever takes the write lock first makes it; all others find it.
-    fn create(&self, user: User<'_>) -> Result<SecretKey> {
-        let mut created = None;
-        self.keystore.write(&mut |rows| {
-            registry::check_writing(rows)?;
-            created = Some(match rows.user_key(user)? {
-                Some(stored) => self.unwrap(rows, user, stored)?,
-                None => {
-                    registry::admit_creation(rows, &self.master_keys)?;
-                    let raw = SecretKey::generate()?;
-                    rows.add_user_key(user, &self.master_keys.current().wrap(&raw)?)?;
-                    raw
-                }
-            });
-            Ok(())
-        })?;
-        created.ok_or_else(|| Error::new(Status::Internal, "a transaction ended well without having run"))
-    }
-
-    fn unwrap(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey) -> Result<SecretKey> {
-        let damaged = |found: &str| {
-            Error::new(
-                Status::Corrupt,
-                format!("the stored key of user {user} is damaged: it {found}; restore its row from a backup"),
-            )
-        };
-        let wrapped = match stored {
-            StoredKey::Wrapped(wrapped) => wrapped,
-            StoredKey::Damaged(found) => return Err(damaged(&found)),
-        };
-        match self.master_keys.unwrap(&wrapped) {
-            Some(key) => Ok(key),
-            None if registry::lacks_an_active_key(rows, &self.master_keys)? => Err(Error::new(
-                Status::MasterKeyWrong,
-                format!(
-                    "no given master key opens the key of user {user}, and one that the store uses was not given: give all of them"
-                ),
-            )),
-            None => Err(damaged("was altered, or wrapped under a master key that was never this store's")),
-        }
+    /// Makes a look at the store due, as if a second had passed since the last; with `wait`, as if five had.
+    #[doc(hidden)]
+    pub fn expire(&self, wait: bool) {
+        self.user_keys.expire(wait);
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Store({})", self.keystore.name())
+        write!(f, "Store({})", self.user_keys.store_name())
     }
 }

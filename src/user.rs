@@ -16,7 +16,10 @@ pub(crate) struct User<'a>(&'a str);
 impl<'a> User<'a> {
     pub(crate) fn new(name: &'a str) -> Result<User<'a>> {
         if name.is_empty() {
-            return Err(Error::new(Status::Argument, "the user is empty: pass 1 to 4096 bytes of UTF-8"));
+            return Err(Error::new(
+                Status::Argument,
+                format!("the user is empty: pass 1 to {MAX_USER} bytes of UTF-8"),
+            ));
         }
         if name.len() > MAX_USER {
             return Err(Error::new(

@@ -122,6 +122,11 @@ const MASTER_KEY: &[Case] = &[
     }),
     alone("`API_KEY_MASTER_KEY`: not ASCII", &[(KEY, "“AAAA”")], |_| from_environment()),
     alone("`API_KEY_MASTER_KEY_FILE`: missing", &[(KEY_FILE, "{folder}/none")], |_| from_environment()),
+    alone(
+        "`API_KEY_MASTER_KEY_FILE`: the key itself",
+        &[(KEY_FILE, "Rhc0fmYm3gxtNc7_0tHKjUz25oi25n_Fwld13YWvUXE=")],
+        |_| from_environment(),
+    ),
     alone("`API_KEY_MASTER_KEY_FILE`: a directory", &[(KEY_FILE, "{folder}")], |_| from_environment()),
     alone("`API_KEY_MASTER_KEY_FILE`: unreadable", &[(KEY_FILE, "{folder}/key")], |place| {
         fs::write(place.path("key"), "").unwrap();
@@ -192,6 +197,10 @@ const LOCATION: &[Case] = &[
     }),
     here("a device", |_| failure(open_file("/dev/null", 1))),
     here("missing, with `KC_OPEN_MUST_EXIST`", |place| with_flags(&place.path("keys.db"), KC_OPEN_MUST_EXIST)),
+    here("empty, with `KC_OPEN_MUST_EXIST`", |place| {
+        fs::write(place.path("keys.db"), "").unwrap();
+        with_flags(&place.path("keys.db"), KC_OPEN_MUST_EXIST)
+    }),
     here("missing, with `KC_OPEN_READ_ONLY`", |place| with_flags(&place.path("keys.db"), KC_OPEN_READ_ONLY)),
     here("`:memory:`, with `KC_OPEN_MUST_EXIST`", |_| with_flags(":memory:", KC_OPEN_MUST_EXIST)),
     here("`:memory:`, with `KC_OPEN_READ_ONLY`", |_| with_flags(":memory:", KC_OPEN_READ_ONLY)),

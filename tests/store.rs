@@ -228,8 +228,8 @@ fn a_store_in_wal_mode_works_and_stays_in_it() {
         assert!(fs::exists(path.clone() + "-wal").unwrap());
         let beside = open(&path, &[1]).unwrap();
         assert_eq!(
-            store.user_key("alice").unwrap().export().expose(),
-            beside.user_key("alice").unwrap().export().expose()
+            store.user_key("alice").unwrap().export().unwrap().expose(),
+            beside.user_key("alice").unwrap().export().unwrap().expose()
         );
     }
     assert_eq!(value::<String>(&path, "PRAGMA journal_mode"), "wal");
@@ -322,10 +322,10 @@ fn a_location_is_the_name_of_a_file_however_odd() {
 fn dots_in_a_location_lead_to_the_same_store() {
     let folder = Folder::new();
     fs::create_dir(folder.path("a")).unwrap();
-    let key = open(&folder.path("keys.db"), &[1]).unwrap().user_key("alice").unwrap().export();
+    let key = open(&folder.path("keys.db"), &[1]).unwrap().user_key("alice").unwrap().export().unwrap();
     for location in ["a/../keys.db", "./keys.db", "a//..//.//keys.db"] {
         let store = open(&folder.path(location), &[1]).unwrap();
-        assert_eq!(store.user_key("alice").unwrap().export().expose(), key.expose(), "{location}");
+        assert_eq!(store.user_key("alice").unwrap().export().unwrap().expose(), key.expose(), "{location}");
     }
     assert_eq!(folder.names(), ["a", "keys.db"]);
 }
@@ -361,7 +361,7 @@ fn a_path_longer_than_sqlite_opens_is_over_the_limit_and_nothing_is_made() {
 fn a_symbolic_link_is_resolved_once_at_opening() {
     let folder = Folder::new();
     let link = folder.path("link.db");
-    let key = |store: &Store| store.user_key("alice").unwrap().export().expose().to_vec();
+    let key = |store: &Store| store.user_key("alice").unwrap().export().unwrap().expose().to_vec();
     let first = key(&open(&folder.path("first.db"), &[1]).unwrap());
     let second = key(&open(&folder.path("second.db"), &[1]).unwrap());
     symlink("first.db", &link).unwrap();
@@ -565,7 +565,7 @@ fn a_user_has_1_to_4096_bytes_and_is_compared_byte_by_byte() {
     let longest = "ü".repeat(2048);
     let names = ["a", "A", "a ", " a", "a\0", "a\0b", "\u{e9}", "e\u{301}", "*", "%", "'", longest.as_str()];
     let keys: HashSet<Vec<u8>> =
-        names.iter().map(|user| store.user_key(user).unwrap().export().expose().to_vec()).collect();
+        names.iter().map(|user| store.user_key(user).unwrap().export().unwrap().expose().to_vec()).collect();
     assert_eq!(keys.len(), names.len(), "two names share a key");
     assert!(names.iter().all(|user| works(&store, user)));
     assert_eq!(status(store.encrypt("", b"")), Err(Status::Argument));
@@ -597,7 +597,7 @@ fn a_token_opens_with_its_users_key_alone() {
     assert_eq!(key.decrypt(token.as_bytes()).unwrap().expose(), b"sk-acme");
     let by_key = key.encrypt(b"by key").unwrap();
     assert_eq!(store.decrypt("alice", by_key.as_bytes()).unwrap().expose(), b"by key");
-    let imported = Key::import(key.export().expose()).unwrap();
+    let imported = Key::import(key.export().unwrap().expose()).unwrap();
     assert_eq!(imported.decrypt(token.as_bytes()).unwrap().expose(), b"sk-acme");
 }
 
@@ -608,7 +608,7 @@ fn keys_and_nonces_are_new_each_time() {
         (0..1000).map(|_| store.encrypt("alice", b"same").unwrap()[..19].to_string()).collect();
     assert_eq!(tokens.len(), 1000, "a nonce came twice");
     let keys: HashSet<Vec<u8>> = (0..100)
-        .map(|user| store.user_key(&user.to_string()).unwrap().export().expose().to_vec())
+        .map(|user| store.user_key(&user.to_string()).unwrap().export().unwrap().expose().to_vec())
         .chain((0..100).map(|_| MasterKey::generate().unwrap().to_text().expose().to_vec()))
         .collect();
     assert_eq!(keys.len(), 200, "a key came twice");
@@ -624,11 +624,11 @@ fn rows_that_the_module_made_work_beside_ours() {
     common::add_module_row(&path, "after", &common::wrapped(&raw_key(1), &raw_key(9)));
     for (user, key) in [("before", raw_key(8)), ("after", raw_key(9))] {
         assert!(works(&store, user));
-        assert_eq!(store.user_key(user).unwrap().export().expose(), key);
+        assert_eq!(store.user_key(user).unwrap().export().unwrap().expose(), key);
     }
     // What the module would do with our row.
     let key = key_in_row(&path, "ours", 1).unwrap();
-    assert_eq!(store.user_key("ours").unwrap().export().expose(), key);
+    assert_eq!(store.user_key("ours").unwrap().export().unwrap().expose(), key);
     assert_eq!(users(&path), ["before", "ours", "after"]);
 }
 
@@ -645,7 +645,7 @@ fn a_user_who_is_nobody_in_the_module_does_no_harm() {
         .unwrap();
     let store = open(&path, &[1]).unwrap();
     assert!(works(&store, "alice"));
-    assert_ne!(store.user_key("alice").unwrap().export().expose(), raw_key(9), "a BLOB was taken for a name");
+    assert_ne!(store.user_key("alice").unwrap().export().unwrap().expose(), raw_key(9), "a BLOB was taken for a name");
     assert!(works(&store, "17"));
     assert_eq!(status(open(&path, &[2])), Err(Status::MasterKeyWrong));
     assert_eq!(value::<i64>(&path, "SELECT count(*) FROM encryption_keys"), 7);
@@ -1265,7 +1265,7 @@ fn nothing_prints_a_secret() {
         format!("{:?}", store.decrypt("bob", token.as_bytes()).unwrap_err()),
         format!("{:?}", store.decrypt("alice", b"sk-acme").unwrap_err()),
     ];
-    let user_key = store.user_key("alice").unwrap().export().expose().to_vec();
+    let user_key = store.user_key("alice").unwrap().export().unwrap().expose().to_vec();
     let forms = |bytes: &[u8]| [common::hex(bytes), format!("{bytes:?}"), format!("{bytes:02x?}")];
     let mut secrets: Vec<String> = [forms(&raw), forms(&user_key), forms(b"sk-acme")].concat();
     secrets.extend([master_key_text, "sk-acme".into(), token]);
@@ -1283,10 +1283,174 @@ fn nothing_of_a_secret_is_in_the_stores_file() {
     let store = open(&path, &[0xa7]).unwrap();
     let token = store.encrypt("alice", b"sk-acme-0123456789").unwrap();
     let file = fs::read(&path).unwrap();
-    let user_key = store.user_key("alice").unwrap().export();
-    let pool_key = store.pool_key().export();
+    let user_key = store.user_key("alice").unwrap().export().unwrap();
+    let pool_key = store.pool_key().export().unwrap();
     for secret in [&raw_key(0xa7)[..], user_key.expose(), pool_key.expose(), b"sk-acme-0123456789", token.as_bytes()] {
         assert!(!file.windows(secret.len()).any(|window| window == secret));
     }
     assert!(file.windows(5).any(|window| window == b"alice"), "the file was read before it was written");
+}
+
+// What changes elsewhere ----------------------------------------------------------------------------------------------
+
+/// A store with the key of alice cached, a token of hers, and the key as a value of its own.
+fn with_alice(path: &str) -> (Store, String, Key) {
+    let store = open(path, &[1]).unwrap();
+    let token = store.encrypt("alice", b"sk-acme").unwrap();
+    let key = store.user_key("alice").unwrap();
+    (store, token, key)
+}
+
+#[test]
+fn a_key_that_another_program_removed_is_used_no_longer_once_a_look_is_due() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let (store, token, key) = with_alice(&path);
+    execute(&path, "DELETE FROM encryption_keys WHERE user_id = 'alice'");
+    store.expire(false);
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Err(Status::UnknownUser));
+    assert_eq!(status(key.decrypt(token.as_bytes())), Err(Status::UnknownUser));
+    assert_eq!(status(key.encrypt(b"")), Err(Status::UnknownUser));
+    assert_eq!(status(key.export()), Err(Status::UnknownUser));
+    // A key made anew is another one.
+    assert!(works(&store, "alice"));
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Err(Status::Authentication));
+}
+
+#[test]
+fn a_key_that_another_program_replaced_is_taken_over_at_once_by_a_token_that_it_made() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let (store, old_token, key) = with_alice(&path);
+    let replaced = Key::import(&raw_key(9)).unwrap();
+    sql(&path)
+        .execute(
+            "UPDATE encryption_keys SET encrypted_key = ? WHERE user_id = 'alice'",
+            [common::wrapped(&raw_key(1), &raw_key(9))],
+        )
+        .unwrap();
+    // No second has passed: the refused token makes the store look.
+    let new_token = replaced.encrypt(b"sk-new").unwrap();
+    assert_eq!(store.decrypt("alice", new_token.as_bytes()).unwrap().expose(), b"sk-new");
+    assert_eq!(key.decrypt(new_token.as_bytes()).unwrap().expose(), b"sk-new");
+    assert_eq!(status(store.decrypt("alice", old_token.as_bytes())), Err(Status::Authentication));
+    assert_eq!(replaced.decrypt(key.encrypt(b"sk").unwrap().as_bytes()).unwrap().expose(), b"sk");
+}
+
+#[test]
+fn cached_only_never_looks_when_a_look_is_due() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let (store, token, _) = with_alice(&path);
+    let cached_only = || status(store.decrypt_with("alice", token.as_bytes(), CACHED_ONLY));
+    assert_eq!(cached_only(), Ok(()));
+    store.expire(false);
+    assert_eq!(cached_only(), Err(Status::WouldBlock));
+    store.decrypt("alice", token.as_bytes()).unwrap();
+    assert_eq!(cached_only(), Ok(()));
+    let foreign = Key::import(&raw_key(9)).unwrap().encrypt(b"").unwrap();
+    assert_eq!(status(store.decrypt_with("alice", foreign.as_bytes(), CACHED_ONLY)), Err(Status::WouldBlock));
+}
+
+#[test]
+fn a_locked_store_serves_cached_keys_and_says_busy_when_that_has_lasted_too_long() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    with_alice(&path);
+    let store = Store::open(&path, ring(&[1]), &Options::new().busy_timeout(Duration::ZERO)).unwrap();
+    let token = store.encrypt("alice", b"sk-acme").unwrap();
+    let other = sql(&path);
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    store.expire(false);
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Ok(()));
+    store.expire(true);
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Err(Status::Busy));
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Ok(()));
+}
+
+#[test]
+fn a_restored_backup_is_picked_up_as_opening_would() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let (store, token, _) = with_alice(&path);
+    fs::copy(&path, folder.path("backup.db")).unwrap();
+    let later = store.encrypt("bob", b"sk-bob").unwrap();
+    fs::rename(folder.path("backup.db"), &path).unwrap();
+    store.expire(false);
+    assert_eq!(store.decrypt("alice", token.as_bytes()).unwrap().expose(), b"sk-acme");
+    assert_eq!(status(store.decrypt("bob", later.as_bytes())), Err(Status::UnknownUser));
+    assert!(works(&store, "bob"), "nothing can be made in the restored store");
+    assert_eq!(users(&path), ["alice", "bob"]);
+
+    open(&folder.path("foreign.db"), &[3]).unwrap().encrypt("alice", b"").unwrap();
+    fs::rename(folder.path("foreign.db"), &path).unwrap();
+    let before = footprint(&path);
+    store.expire(false);
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Err(Status::MasterKeyWrong));
+    assert_eq!(status(store.encrypt("carol", b"")), Err(Status::MasterKeyWrong));
+    assert_eq!(footprint(&path), before);
+}
+
+#[test]
+fn a_bit_that_a_newer_program_set_meanwhile_ends_reading() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let (store, token, _) = with_alice(&path);
+    execute(&path, "UPDATE keycask_meta SET value = 4 WHERE name = 'must_read'");
+    store.expire(false);
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Err(Status::Unsupported));
+    execute(&path, "UPDATE keycask_meta SET value = 0 WHERE name = 'must_read'");
+    store.expire(false);
+    assert_eq!(status(store.decrypt("alice", token.as_bytes())), Ok(()));
+}
+
+#[test]
+fn a_full_cache_keeps_those_who_were_used_last() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let store = Store::open(&path, ring(&[1]), &Options::new().cache_users(64)).unwrap();
+    let names: Vec<String> = (0..400).map(|number| format!("user {number}")).collect();
+    let insert = |connection: &rusqlite::Connection, user: &str| {
+        connection
+            .execute(
+                "INSERT INTO encryption_keys VALUES (?, ?, '')",
+                rusqlite::params![user, common::wrapped(&raw_key(1), &raw_key(7))],
+            )
+            .unwrap();
+    };
+    let connection = sql(&path);
+    connection.execute_batch("BEGIN").unwrap();
+    names.iter().for_each(|user| insert(&connection, user));
+    connection.execute_batch("COMMIT").unwrap();
+
+    let cached = |user: &str| store.encrypt_with(user, b"", CACHED_ONLY).is_ok();
+    store.encrypt("user 0", b"").unwrap();
+    for user in &names[1..] {
+        store.encrypt(user, b"").unwrap();
+        store.encrypt("user 0", b"").unwrap();
+    }
+    assert!(cached("user 0"), "the one who is always used has left");
+    let kept = names.iter().filter(|user| cached(user)).count();
+    assert!((32..=64).contains(&kept), "{kept} of at most 64 users are cached");
+    let late = names[336..].iter().filter(|user| cached(user)).count();
+    assert!(late > kept / 2, "of {kept} cached users only {late} are among the last 64");
+}
+
+#[test]
+fn threads_that_ask_for_one_uncached_user_all_get_their_key() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let (_, token, _) = with_alice(&path);
+    let store = open(&path, &[1]).unwrap();
+    let together = Barrier::new(32);
+    thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                together.wait();
+                assert_eq!(store.decrypt("alice", token.as_bytes()).unwrap().expose(), b"sk-acme");
+                assert_eq!(status(store.decrypt("nobody", token.as_bytes())), Err(Status::UnknownUser));
+            });
+        }
+    });
 }

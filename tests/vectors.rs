@@ -187,7 +187,7 @@ fn the_pool_key_and_its_tokens_are_the_modules() {
         let rust = Store::open(":memory:", master_keys, &Options::new()).unwrap().pool_key();
         let store = c::Store::open(":memory:", &raw, &c::options(0)).unwrap();
         let c = store.pool_key().unwrap();
-        assert_eq!(hex(rust.export().expose()), text(case, "pool_key"));
+        assert_eq!(hex(rust.export().unwrap().expose()), text(case, "pool_key"));
         assert_eq!(hex(&c.export().unwrap()), text(case, "pool_key"));
         for token in cases(case, "tokens") {
             let (token, plaintext) = (text(token, "token").as_bytes(), text(token, "plaintext").as_bytes());
@@ -399,7 +399,7 @@ fn a_store_of_the_module_is_read_and_stays_byte_for_byte_as_it_was() {
         assert_eq!(opened, text(user, "plaintext").as_bytes(), "{name}");
         let key = both(
             name,
-            rust.user_key(name).map(|key| key.export().expose().to_vec()),
+            rust.user_key(name).map(|key| key.export().unwrap().expose().to_vec()),
             c.user_key(name, 0).and_then(|key| key.export()),
         );
         assert_eq!(key, Ok(bytes(user, "key")), "{name}");
@@ -447,7 +447,7 @@ fn damaged_rows_are_corrupt_and_the_others_work() {
     for user in common::users(&path) {
         let key = both(
             &user,
-            rust.user_key(&user).map(|key| key.export().expose().to_vec()),
+            rust.user_key(&user).map(|key| key.export().unwrap().expose().to_vec()),
             c.user_key(&user, 0).and_then(|key| key.export()),
         );
         let token = Key::import(key.as_deref().unwrap_or(&[0; 32])).unwrap().encrypt(b"sk-acme").unwrap();

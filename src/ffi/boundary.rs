@@ -3,6 +3,7 @@
 //! What C must keep to, and what every SAFETY comment here leans on, is the header's first page: a pointer is NULL or
 //! valid for the length that comes with it, for the duration of the call. All else is checked.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -242,27 +243,35 @@ impl Output {
     }
 }
 
-/// Where a new handle goes. It holds NULL until one is there.
-pub(super) struct HandleOutput<H>(*mut *mut H);
+/// Where a new handle goes. When the call ends without one, NULL goes there: last of all, after inputs have been measured
+/// that it may lie in.
+pub(super) struct HandleOutput<H> {
+    place: *mut *mut H,
+    handle: Cell<*mut H>,
+}
 
 impl<H> HandleOutput<H> {
     pub(super) fn new(place: *mut *mut H, name: &str) -> Result<HandleOutput<H>> {
         if place.is_null() {
             return Err(argument(format!("{name} is NULL: pass where the new handle goes")));
         }
-        let place = HandleOutput(place);
-        place.set(ptr::null_mut());
-        Ok(place)
+        Ok(HandleOutput { place, handle: Cell::new(ptr::null_mut()) })
     }
 
     pub(super) fn region(&self) -> Region {
-        pointed_to(self.0)
+        pointed_to(self.place)
     }
 
     pub(super) fn set(&self, handle: *mut H) {
+        self.handle.set(handle);
+    }
+}
+
+impl<H> Drop for HandleOutput<H> {
+    fn drop(&mut self) {
         // SAFETY: the place is not NULL and, by the header's rule, valid for the write of a pointer; it need not be
         // aligned.
-        unsafe { self.0.write_unaligned(handle) };
+        unsafe { self.place.write_unaligned(self.handle.get()) };
     }
 }
 

@@ -49,11 +49,18 @@
  *               give KC_E_HANDLE, and each is still freed once, with KC_OK.
  *
  * Errors        A negative kc_status, and in *error a message for people: what was found, what was expected, what to
- *               do. It holds no secret, no token, no plaintext and no password of a URL. error may be NULL. Besides
- *               those that a function names, any may give KC_E_INTERNAL: a defect of keycask, which the process
- *               survives. Output is undisturbed then too.
+ *               do. It holds no secret, no token, no plaintext and no password of a URL. error may be NULL. error is
+ *               no output in the sense above. Besides those that a function names, any may give KC_E_INTERNAL: a
+ *               defect of keycask, which the process survives; Rust's own words on it go to standard error.
+ *               KC_E_MEMORY is for what grows with your input and for the store; without memory for a few hundred
+ *               bytes the process aborts.
  *
  * Threads       Every function may be called from any thread at any time on any handle. Not from a signal handler.
+ *
+ * Freshness     What another process changes, a key removed or replaced, the file replaced by a restored backup,
+ *               holds here within about a second. While the store is locked, cached keys serve until five seconds
+ *               after it was last seen; then the call waits, and fails with the cause (KC_E_BUSY, KC_E_IO). A
+ *               refused token is reported only after the store was seen unchanged.
  *
  * Limits        User: 1 to 4,096 bytes of UTF-8. Plaintext: up to 64 MiB. Location: up to 4,096 bytes; its file's
  *               absolute path: up to 504. Master keys: up to 16. Beyond: KC_E_LIMIT.
@@ -77,6 +84,13 @@
  *
  * Plaintext taken for granted.   Who can write where your tokens lie can take the "v2:" off, and the value looks
  *     like legacy plaintext. When all values have been encrypted, refuse what kc_is_encrypted denies.
+ *
+ * Pool tokens after a new master key.   The pool key comes from the first master key alone: with another one in
+ *     front, tokens of the pool give KC_E_AUTHENTICATION. Open with the old key first once more, decrypt, and
+ *     encrypt anew.
+ *
+ * Too many messages under one key.   Random nonces allow 2^32 messages a key. No user gets there; a pool key
+ *     does, at 1,000 a second, after 50 days. Spread the load over users.
  *
  * A user by two names.   Users are compared byte by byte: "Alice" and "alice", or two Unicode forms of one name,
  *     are two users with a key each. Normalise before you call, the same way for ever.

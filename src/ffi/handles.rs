@@ -2,14 +2,23 @@
 //!
 //! A ticket names a slot of a table and the generation of what lies in it: bit 63 set, bit 62 clear, 30 bits of
 //! generation, 32 of slot. It is never an address, never NULL and never -1. A ticket whose object is gone meets another
-//! generation and is refused; no memory is touched through it.
+//! one's, and is refused; no memory is touched through it.
+//!
+//! Looking a ticket up takes no lock and writes to nothing that threads share. What was found stays for as long as it is
+//! used, also when its handle is freed meanwhile; then it goes at once.
 
+use std::ops::Deref;
 use std::ptr;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::{ArcSwapOption, Guard};
+use once_cell::race::OnceBox;
 
 use super::objects::{kc_key, kc_store};
 use crate::error::{Error, Result};
 use crate::key::Key;
+use crate::platform::process::{PerProcess, Section};
 use crate::status::Status;
 use crate::store::Store;
 
@@ -17,34 +26,15 @@ const MARK: u64 = 1 << 63;
 const GENERATION_SHIFT: u32 = 32;
 const LAST_GENERATION: u32 = (1 << 30) - 1;
 
-static TABLE: RwLock<Table> = RwLock::new(Table { slots: Vec::new(), vacant: Vec::new(), taken: 0 });
+/// The slots of the first chunk; every chunk has twice as many as the one before.
+const FIRST_CHUNK: u32 = 64;
+/// Together more slots than a ticket can name.
+const CHUNKS: usize = 26;
 
-struct Table {
-    slots: Vec<Slot>,
-    /// Slots that may be taken again.
-    vacant: Vec<u32>,
-    taken: usize,
-}
-
-struct Slot {
-    generation: u32,
-    object: Option<Object>,
-}
-
-/// What a handle stands for.
-enum Object {
-    Store(Arc<Store>),
-    Key {
-        key: Key,
-        /// The store that it came from, and with which it ends.
-        store: Option<Ticket>,
-    },
-    /// A key whose store was freed. It still has to be freed itself.
-    OrphanedKey,
-}
+static TABLE: Table = Table::new();
 
 /// The value of a handle.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Ticket(u64);
 
 impl Ticket {
@@ -60,82 +50,188 @@ impl Ticket {
         ptr::without_provenance_mut(self.0 as usize)
     }
 
-    fn slot(self) -> usize {
-        (self.0 & u64::from(u32::MAX)) as usize
+    fn slot(self) -> u32 {
+        self.0 as u32
     }
+
+    /// The ticket of what lies in this one's slot next; a slot whose generations are used up is not used again.
+    fn successor(self) -> Option<Ticket> {
+        let generation = (self.0 & !MARK) >> GENERATION_SHIFT;
+        (generation < LAST_GENERATION.into()).then(|| Ticket(self.0 + (1 << GENERATION_SHIFT)))
+    }
+}
+
+/// What lies in a slot.
+struct Entry {
+    ticket: Ticket,
+    object: Object,
+}
+
+/// What a handle stands for.
+enum Object {
+    Store(Store),
+    Key {
+        key: Key,
+        /// The store that it came from, and with which it ends.
+        store: Option<Ticket>,
+    },
+    /// A key whose store was freed. It still has to be freed itself.
+    OrphanedKey,
+}
+
+type Slot = ArcSwapOption<Entry>;
+
+struct Table {
+    /// Chunks are made when they are needed and never moved.
+    chunks: [OnceBox<Vec<Slot>>; CHUNKS],
+    /// So many slots have been used.
+    used: AtomicU32,
+    /// Tickets for slots that may be used again. A forked child begins without: those slots stay empty there.
+    vacant: PerProcess<Mutex<Vec<Ticket>>>,
+    taken: AtomicUsize,
 }
 
 impl Table {
-    /// What `ticket` stands for, if it is one of ours and not stale.
-    fn object(&self, ticket: Ticket) -> Option<&Object> {
-        let slot = self.slots.get(ticket.slot())?;
-        let object = slot.object.as_ref()?;
-        (Ticket::new(ticket.slot() as u32, slot.generation) == ticket).then_some(object)
+    const fn new() -> Table {
+        Table {
+            chunks: [const { OnceBox::new() }; CHUNKS],
+            used: AtomicU32::new(0),
+            vacant: PerProcess::new(Mutex::default),
+            taken: AtomicUsize::new(0),
+        }
     }
 
-    fn add(&mut self, object: Object) -> Result<Ticket> {
-        let index = match self.vacant.pop() {
-            Some(index) => index,
+    /// Where slot `index` is: its chunk and its place in it.
+    fn place(index: u32) -> (usize, usize) {
+        let chunk = (u64::from(index) / u64::from(FIRST_CHUNK) + 1).ilog2();
+        (chunk as usize, (u64::from(index) - u64::from(FIRST_CHUNK) * ((1 << chunk) - 1)) as usize)
+    }
+
+    fn slot(&self, index: u32) -> Option<&Slot> {
+        let (chunk, at) = Table::place(index);
+        self.chunks.get(chunk)?.get()?.get(at)
+    }
+
+    fn make_slot(&self, index: u32) -> Option<&Slot> {
+        let (chunk, at) = Table::place(index);
+        self.chunks
+            .get(chunk)?
+            .get_or_init(|| Box::new((0..FIRST_CHUNK << chunk).map(|_| Slot::empty()).collect()))
+            .get(at)
+    }
+
+    /// What `ticket` stands for, if it is one of ours and not stale.
+    fn entry(&self, ticket: Ticket) -> Option<Guard<Option<Arc<Entry>>>> {
+        let entry = self.slot(ticket.slot())?.load();
+        entry.as_ref().is_some_and(|entry| entry.ticket == ticket).then_some(entry)
+    }
+
+    /// Runs `work` on the vacant tickets, unless somebody else has them: then a slot more is taken, or is lost.
+    fn with_vacant<T>(&self, work: impl FnOnce(&mut Vec<Ticket>) -> Option<T>) -> Option<T> {
+        work(&mut *self.vacant.get().try_lock().ok()?)
+    }
+
+    fn add(&self, object: Object) -> Result<Ticket> {
+        let _section = Section::begin();
+        let ticket = match self.with_vacant(Vec::pop) {
+            Some(ticket) => ticket,
             None => {
-                let index = u32::try_from(self.slots.len()).map_err(|_| Error::memory())?;
-                self.slots.try_reserve(1).map_err(|_| Error::memory())?;
-                self.slots.push(Slot { generation: 0, object: None });
-                index
+                let next = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| used.checked_add(1));
+                Ticket::new(next.map_err(|_| Error::memory())?, 0)
             }
         };
-        let slot = &mut self.slots[index as usize];
-        slot.object = Some(object);
-        self.taken += 1;
-        Ok(Ticket::new(index, slot.generation))
+        let slot = self.make_slot(ticket.slot()).ok_or_else(Error::memory)?;
+        slot.store(Some(Arc::new(Entry { ticket, object })));
+        self.taken.fetch_add(1, Ordering::AcqRel);
+        Ok(ticket)
     }
 
-    /// Takes out what `ticket` stands for. Its slot is used again under the next generation, and never after the last.
-    fn remove(&mut self, ticket: Ticket) -> Option<Object> {
-        self.object(ticket)?;
-        let slot = &mut self.slots[ticket.slot()];
-        let object = slot.object.take();
-        self.taken -= 1;
-        if slot.generation < LAST_GENERATION {
-            slot.generation += 1;
-            self.vacant.push(ticket.slot() as u32);
+    /// Takes out what `ticket` stands for; once, however many try.
+    fn remove(&self, ticket: Ticket) -> Option<Arc<Entry>> {
+        let _section = Section::begin();
+        loop {
+            let entry = self.entry(ticket)?;
+            // A key may become an orphan between the two looks: then look again.
+            let before = self.slot(ticket.slot())?.compare_and_swap(&entry, None);
+            if same(&before, &entry) {
+                self.taken.fetch_sub(1, Ordering::AcqRel);
+                if let Some(next) = ticket.successor() {
+                    self.with_vacant(|vacant| {
+                        vacant.push(next);
+                        Some(())
+                    });
+                }
+                return Guard::into_inner(entry);
+            }
         }
-        object
     }
 
     /// Takes the keys out of the handles that came from `store`; the handles stay, to be freed.
-    fn orphan_keys_of(&mut self, store: Ticket) -> Vec<Object> {
-        let from_store = |object: &Object| matches!(object, Object::Key { store: Some(from), .. } if *from == store);
-        self.slots
-            .iter_mut()
-            .filter_map(|slot| slot.object.as_mut())
-            .filter(|object| from_store(object))
-            .map(|object| std::mem::replace(object, Object::OrphanedKey))
-            .collect()
+    fn orphan_keys_of(&self, store: Ticket) {
+        for slot in (0..self.used.load(Ordering::Acquire)).filter_map(|index| self.slot(index)) {
+            let entry = slot.load();
+            if let Some(Entry { ticket, object: Object::Key { store: Some(from), .. } }) = entry.as_deref()
+                && *from == store
+            {
+                let orphan = Entry { ticket: *ticket, object: Object::OrphanedKey };
+                slot.compare_and_swap(&entry, Some(Arc::new(orphan)));
+            }
+        }
     }
 }
 
-fn table() -> RwLockReadGuard<'static, Table> {
-    TABLE.read().unwrap_or_else(PoisonError::into_inner)
+fn same(one: &Option<Arc<Entry>>, other: &Option<Arc<Entry>>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if Arc::ptr_eq(one, other))
 }
 
-fn table_mut() -> RwLockWriteGuard<'static, Table> {
-    TABLE.write().unwrap_or_else(PoisonError::into_inner)
-}
+/// A store while a call uses it.
+pub(super) struct StoreInUse(Guard<Option<Arc<Entry>>>);
 
-/// The store of a handle. It lives on while the caller uses it, also when the handle is freed meanwhile.
-pub(super) fn store(handle: *const kc_store) -> Result<Arc<Store>> {
-    match table().object(Ticket::of(handle)) {
-        Some(Object::Store(store)) => Ok(Arc::clone(store)),
-        other => Err(refused("kc_store", handle.is_null(), other)),
+impl Deref for StoreInUse {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        match self.0.as_deref() {
+            Some(Entry { object: Object::Store(store), .. }) => store,
+            _ => unreachable!("made from an entry that holds a store"),
+        }
     }
 }
 
-/// The key of a handle. It lives on as [`store`] says.
-pub(super) fn key(handle: *const kc_key) -> Result<Key> {
-    match table().object(Ticket::of(handle)) {
-        Some(Object::Key { key, .. }) => Ok(key.clone()),
-        other => Err(refused("kc_key", handle.is_null(), other)),
+/// A key while a call uses it.
+pub(super) struct KeyInUse(Guard<Option<Arc<Entry>>>);
+
+impl Deref for KeyInUse {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        match self.0.as_deref() {
+            Some(Entry { object: Object::Key { key, .. }, .. }) => key,
+            _ => unreachable!("made from an entry that holds a key"),
+        }
     }
+}
+
+/// The store of a handle.
+#[inline]
+pub(super) fn store(handle: *const kc_store) -> Result<StoreInUse> {
+    let entry = TABLE.entry(Ticket::of(handle));
+    match entry.as_ref().and_then(|entry| entry.as_deref()) {
+        Some(Entry { object: Object::Store(_), .. }) => {}
+        other => return Err(refused("kc_store", handle.is_null(), other.map(|entry| &entry.object))),
+    }
+    entry.map(StoreInUse).ok_or_else(|| refused("kc_store", false, None))
+}
+
+/// The key of a handle.
+#[inline]
+pub(super) fn key(handle: *const kc_key) -> Result<KeyInUse> {
+    let entry = TABLE.entry(Ticket::of(handle));
+    match entry.as_ref().and_then(|entry| entry.as_deref()) {
+        Some(Entry { object: Object::Key { .. }, .. }) => {}
+        other => return Err(refused("kc_key", handle.is_null(), other.map(|entry| &entry.object))),
+    }
+    entry.map(KeyInUse).ok_or_else(|| refused("kc_key", false, None))
 }
 
 #[cold]
@@ -153,45 +249,38 @@ fn refused(expected: &str, null: bool, found: Option<&Object>) -> Error {
 }
 
 pub(super) fn add_store(store: Store) -> Result<*mut kc_store> {
-    table_mut().add(Object::Store(Arc::new(store))).map(Ticket::handle)
+    TABLE.add(Object::Store(store)).map(Ticket::handle)
 }
 
 /// A handle for a key that belongs to no store.
 pub(super) fn add_key(key: Key) -> Result<*mut kc_key> {
-    table_mut().add(Object::Key { key, store: None }).map(Ticket::handle)
+    TABLE.add(Object::Key { key, store: None }).map(Ticket::handle)
 }
 
 /// A handle for a key that came from the store of the handle `store`, and ends with it.
 pub(super) fn add_key_of(store: *const kc_store, key: Key) -> Result<*mut kc_key> {
     let store = Ticket::of(store);
-    let mut table = table_mut();
-    if table.object(store).is_none() {
-        return Err(refused("kc_store", false, None));
+    let handle = TABLE.add(Object::Key { key, store: Some(store) })?;
+    if TABLE.entry(store).is_none() {
+        // It was freed while this call was under way, perhaps before the new handle could be seen.
+        TABLE.orphan_keys_of(store);
     }
-    table.add(Object::Key { key, store: Some(store) }).map(Ticket::handle)
+    Ok(handle.handle())
 }
 
 /// Ends a handle, and with a store the keys that came from it.
 pub(super) fn free<H>(handle: *const H) -> Result<()> {
     let ticket = Ticket::of(handle);
-    let mut table = table_mut();
-    let object = table.remove(ticket);
-    let orphans = match object {
-        Some(Object::Store(_)) => table.orphan_keys_of(ticket),
-        _ => Vec::new(),
-    };
-    drop(table);
-    // Closing a store may wait for the disk: the objects go when the lock is free again.
-    drop(orphans);
-    match object {
-        Some(_) => Ok(()),
-        None => Err(refused("handle", false, None)),
+    let removed = TABLE.remove(ticket).ok_or_else(|| refused("handle", false, None))?;
+    if matches!(removed.object, Object::Store(_)) {
+        TABLE.orphan_keys_of(ticket);
     }
+    Ok(())
 }
 
 /// How many handles are open.
 pub(super) fn count() -> usize {
-    table().taken
+    TABLE.taken.load(Ordering::Acquire)
 }
 
 #[cfg(test)]
@@ -200,10 +289,6 @@ mod tests {
 
     fn imported() -> Object {
         Object::Key { key: Key::import(&[1; 32]).unwrap(), store: None }
-    }
-
-    fn empty() -> Table {
-        Table { slots: Vec::new(), vacant: Vec::new(), taken: 0 }
     }
 
     #[test]
@@ -215,24 +300,31 @@ mod tests {
 
     #[test]
     fn a_slot_is_used_again_and_the_stale_ticket_opens_nothing() {
-        let mut table = empty();
+        let table = Table::new();
         let first = table.add(imported()).unwrap();
         assert!(table.remove(first).is_some());
         let second = table.add(imported()).unwrap();
         assert_eq!(first.slot(), second.slot());
-        assert!(table.object(first).is_none() && table.object(second).is_some());
+        assert!(table.entry(first).is_none() && table.entry(second).is_some());
         assert!(table.remove(first).is_none());
     }
 
     #[test]
     fn a_slot_whose_generations_are_used_up_is_never_used_again() {
-        let mut table = empty();
-        let first = table.add(imported()).unwrap();
-        table.slots[first.slot()].generation = LAST_GENERATION;
-        let last = Ticket::new(0, LAST_GENERATION);
-        assert!(table.remove(last).is_some());
-        let next = table.add(imported()).unwrap();
-        assert_ne!(next.slot(), last.slot());
-        assert!(table.object(last).is_none());
+        assert_eq!(Ticket::new(7, LAST_GENERATION).successor(), None);
+        assert_eq!(Ticket::new(7, LAST_GENERATION - 1).successor(), Some(Ticket::new(7, LAST_GENERATION)));
+    }
+
+    #[test]
+    fn every_slot_has_a_place_of_its_own() {
+        let mut expected = (0, 0);
+        for index in 0..100_000 {
+            assert_eq!(Table::place(index), expected, "slot {index}");
+            expected.1 += 1;
+            if expected.1 == (FIRST_CHUNK as usize) << expected.0 {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+        assert!(Table::place(u32::MAX).0 < CHUNKS + 1);
     }
 }

@@ -34,14 +34,14 @@ pub unsafe extern "C" fn kc_user_key(
         let (call, call_region) = call::read(call)?;
         check_apart([Region::of(user.name().as_bytes()), call_region], [key.region()])?;
         let found = handles::store(store)?.key(user, call)?;
-        key.set(handles::add_key_of(store, Key::from(found))?);
+        key.set(handles::add_key_of(store, found)?);
         Ok(())
     })
 }
 
 /// The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
 /// RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
-/// file.
+/// file. With another master key in front it is another key: encrypt what it made anew before.
 ///
 /// key: receives the handle, to be freed with kc_free; it ends with its store.
 ///
@@ -96,10 +96,7 @@ pub unsafe extern "C" fn kc_key_export(
         let output = Output::bytes(raw, raw_capacity, raw_len, "raw")?;
         check_apart([], output.regions())?;
         let key = handles::key(key)?;
-        output.write(KEY_SIZE, |raw| {
-            raw.copy_from_slice(key.raw().expose());
-            Ok(())
-        })
+        output.write(KEY_SIZE, |raw| key.export_to(raw))
     })
 }
 
@@ -123,11 +120,11 @@ pub unsafe extern "C" fn kc_key_encrypt(
     boundary::run(error, || {
         let plaintext = boundary::bytes(plaintext, plaintext_len, "plaintext")?;
         let len = token::text_len(plaintext.len())?;
-        let (_, call_region) = call::read(call)?;
+        let (call, call_region) = call::read(call)?;
         let output = Output::text(token, token_capacity, token_len, "token")?;
         check_apart([Region::of(plaintext), call_region], output.regions())?;
         let key = handles::key(key)?;
-        output.write(len, |text| key.write_token(plaintext, text))
+        output.write(len, |text| key.write_token(plaintext, call, text))
     })
 }
 
@@ -157,7 +154,7 @@ pub unsafe extern "C" fn kc_key_decrypt(
         check_apart([Region::of(token), call_region], output.regions())?;
         let key = handles::key(key)?;
         token::read(token, call.strict, |sealed| {
-            output.write(sealed.plaintext_len(), |plaintext| key.open_token(sealed, plaintext))
+            output.write(sealed.plaintext_len(), |plaintext| key.open_token(sealed, call, plaintext))
         })
     })
 }

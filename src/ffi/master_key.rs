@@ -5,8 +5,8 @@ use std::ffi::{c_char, c_void};
 use super::boundary::{self, Output, Region, check_apart};
 use super::error::kc_error;
 use super::status::kc_status;
-use crate::master_key::{MasterKey, TEXT_LEN};
-use crate::secret::KEY_SIZE;
+use crate::master_key::{TEXT_LEN, decode_text, encode_text};
+use crate::secret::{KEY_SIZE, SecretKey};
 
 /// Makes a new master key and writes its text: 44 characters of url-safe base64.
 ///
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn kc_master_key_generate(
         let output = Output::text(text, text_capacity, text_len, "text")?;
         check_apart([], output.regions())?;
         output.write(TEXT_LEN, |text| {
-            text.copy_from_slice(MasterKey::generate()?.to_text().expose());
+            text.copy_from_slice(encode_text(&SecretKey::generate()?).expose());
             Ok(())
         })
     })
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn kc_master_key_decode(
         let output = Output::bytes(raw, raw_capacity, raw_len, "raw")?;
         check_apart([Region::of(text)], output.regions())?;
         output.write(KEY_SIZE, |raw| {
-            raw.copy_from_slice(MasterKey::from_text(text)?.raw().expose());
+            raw.copy_from_slice(decode_text(text)?.expose());
             Ok(())
         })
     })

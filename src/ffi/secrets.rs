@@ -60,8 +60,9 @@ pub unsafe extern "C" fn kc_encrypt(
 /// is room. Nothing is written before the token has been authenticated.
 ///
 /// Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_FORMAT (no token: perhaps plaintext from before
-/// tokens), KC_E_UNSUPPORTED ("v3:"), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_AUTHENTICATION (another key's token,
-/// or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
+/// tokens), KC_E_UNSUPPORTED ("v3:", an unknown flag), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_AUTHENTICATION
+/// (another key's token, or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_READ_ONLY (a
+/// read-only opening meets what a crashed writer left), KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_decrypt(
@@ -96,8 +97,9 @@ pub extern "C" fn kc_encrypted_size(plaintext_len: usize) -> usize {
     token::text_len(plaintext_len).map_or(0, |len| len + 1)
 }
 
-/// A capacity that serves for the plaintext of a token of token_len characters, and for a NUL behind it. Up to
-/// a few bytes more than are needed.
+/// A capacity that serves for the plaintext of a token of token_len characters, and for a NUL behind it: a few
+/// bytes more than a canonical token needs, more where there is white space in it. Not for KC_NUL_TERMINATED:
+/// pass the length.
 #[unsafe(no_mangle)]
 pub extern "C" fn kc_decrypted_size(token_len: usize) -> usize {
     token::plaintext_bound(token_len) + 1

@@ -24,7 +24,8 @@ use crate::store::Store;
 ///
 /// master_keys: n x 32 bytes, n from 1 to 16, the current one first. Keys under any of them open; new ones are
 /// wrapped under the first. (NULL, KC_FROM_ENVIRONMENT): the one in API_KEY_MASTER_KEY, else in the file that
-/// API_KEY_MASTER_KEY_FILE names. They are copied, and wiped by kc_free; yours are yours to wipe.
+/// API_KEY_MASTER_KEY_FILE names; its pointer must be NULL. They are copied, and wiped by kc_free; yours are
+/// yours to wipe.
 ///
 /// options: NULL for the defaults. store: receives the handle, to be freed with kc_free.
 ///
@@ -36,7 +37,7 @@ use crate::store::Store;
 /// KC_E_NOT_FOUND (with KC_OPEN_MUST_EXIST or KC_OPEN_READ_ONLY), KC_E_READ_ONLY (the file cannot be written,
 /// and KC_OPEN_READ_ONLY was not given), KC_E_IO (a directory, a folder that cannot be made, a key file that
 /// cannot be read), KC_E_CORRUPT (no SQLite file), KC_E_UNSUPPORTED (a FIFO, a device, a database of something
-/// else, a scheme, a newer store), KC_E_BUSY, KC_E_MEMORY.
+/// else, a scheme, a newer store, an unknown flag), KC_E_BUSY, KC_E_MEMORY.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_open(

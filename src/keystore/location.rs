@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shortened, shortened};
 use crate::status::Status;
 
 /// The longest location, in bytes.
@@ -43,9 +43,17 @@ impl Location {
             return Err(Error::new(
                 Status::Unsupported,
                 format!(
-                    "the location has the scheme '{scheme}:', which this build does not have: pass the path of a file"
+                    "the location has the scheme '{}:', which this build does not have: pass the path of a file",
+                    shortened(scheme)
                 ),
             ));
+        }
+        if matches!(location.rsplit('/').next(), Some("" | "." | "..")) {
+            return Err(Error::new(
+                Status::Io,
+                format!("{} names a directory: pass the path of a file in it", Shortened(Path::new(location))),
+            )
+            .with_os_error(libc::EISDIR));
         }
         let path = std::path::absolute(Path::new(location))
             .map_err(|cause| Error::io("find the working directory for", Path::new(location), &cause))?;
@@ -53,12 +61,11 @@ impl Location {
     }
 }
 
-/// The scheme of a URL (RFC 3986 §3.1), and `file`, with which SQLite's own URIs begin.
+/// What stands before `://`, be it a scheme by RFC 3986 §3.1 or nearly one, and `file`, with which SQLite's own URIs begin.
+/// Behind a `/` it is part of a path.
 fn scheme(location: &str) -> Option<&str> {
-    let (scheme, rest) = location.split_once(':')?;
-    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    (named && (rest.starts_with("//") || scheme.eq_ignore_ascii_case("file"))).then_some(scheme)
+    let (before, after) = location.split_once(':')?;
+    (!before.contains('/') && (after.starts_with("//") || before.eq_ignore_ascii_case("file"))).then_some(before)
 }
 
 #[cfg(test)]
@@ -67,7 +74,9 @@ mod tests {
 
     #[test]
     fn a_url_or_a_sqlite_uri_is_never_taken_for_a_file_of_that_name() {
-        for location in ["postgres://user:password@host/db", "file:a.db", "FILE:a.db", "x-1+y.z://"] {
+        for location in
+            ["postgres://user:password@host/db", "my_db://password@host", "file:a.db", "FILE:a.db", "x-1+y.z://"]
+        {
             let error = Location::parse(location).unwrap_err();
             assert_eq!(error.status(), Status::Unsupported, "{location}");
             assert!(!error.message().contains("password"));
@@ -76,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_colon_alone_makes_no_scheme() {
-        for location in ["a:b.db", "1a://b", "/x/postgres://y", "http:/x", ":memory"] {
+        for location in ["a:b.db", "./a://b", "/x/postgres://y", "http:/x", ":memory"] {
             assert!(matches!(Location::parse(location), Ok(Location::File(_))), "{location}");
         }
     }

@@ -21,11 +21,15 @@ pub(crate) trait KeyStore: Send + Sync {
     /// The place as a message names it.
     fn name(&self) -> String;
 
-    /// Runs `work` on one unchanging state of the store.
-    fn read(&self, work: &mut dyn FnMut(&dyn Rows) -> Result<()>) -> Result<()>;
+    /// Whether the store has changed since the last call that found an answer. The first call says that it has.
+    fn look(&self, patience: Patience) -> Result<Change>;
 
-    /// Runs `work` alone among all writers. What it wrote is durable when this returns `Ok`, and undone when `work` or
-    /// this fails.
+    /// Runs `work` on one unchanging state of the store; again from the start where others were in the way.
+    fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Rows) -> Result<()>) -> Result<()>;
+
+    /// Runs `work` alone among all writers; again from the start where others were in the way. What it wrote is durable when
+    /// this returns `Ok`, and undone when `work` fails. When this fails later, at a folder that could not be synced say, it
+    /// may stand.
     fn write(&self, work: &mut dyn FnMut(&dyn WritableRows) -> Result<()>) -> Result<()>;
 }
 
@@ -59,6 +63,24 @@ pub(crate) trait WritableRows: Rows {
     fn add_master_key(&self, id: MasterKeyId) -> Result<()>;
 }
 
+/// How long a call waits for others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Patience {
+    None,
+    /// As the store's options say.
+    Timeout,
+}
+
+/// What has changed in a store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    None,
+    /// Somebody has written to it.
+    Rows,
+    /// Another file lies in its place, such as a restored backup.
+    File,
+}
+
 /// Whether a visitor of rows wants more of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Enough {
@@ -89,7 +111,7 @@ pub(crate) struct Registered {
 }
 
 /// What may still be done under a registered master key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum MasterKeyState {
     /// Opens and creates.
     Active,

@@ -24,6 +24,14 @@ pub(super) fn master_key() -> Result<MasterKey> {
         return MasterKey::from_text(&value).map_err(|error| found_in(VARIABLE, &error));
     }
     if let Some(path) = non_blank(FILE_VARIABLE) {
+        if MasterKey::from_text(&path).is_ok() {
+            return Err(Error::new(
+                Status::MasterKeyInvalid,
+                format!(
+                    "{FILE_VARIABLE} holds a master key, and takes the path of a file that does: set {VARIABLE} to it"
+                ),
+            ));
+        }
         let path = PathBuf::from(OsString::from_vec(path.to_vec()));
         let text = read(&path)?;
         return MasterKey::from_text(&text)

@@ -24,7 +24,7 @@ pub(super) fn strip(text: &[u8]) -> &[u8] {
 /// both alphabets are skipped, complete padding ends the text. Missing padding is accepted besides.
 ///
 /// Branches depend on which class a character is of (data, padding, other), never on the value it carries.
-pub(super) fn decode(text: &[u8]) -> Result<SecretKey> {
+pub(crate) fn decode(text: &[u8]) -> Result<SecretKey> {
     let text = strip(text);
     if text.is_empty() {
         return Err(invalid("it is blank"));
@@ -78,7 +78,7 @@ fn to_url_safe(byte: u8) -> u8 {
     byte + plus * (b'-' - b'+') + slash * (b'_' - b'/')
 }
 
-pub(super) fn encode(key: &SecretKey) -> SecretBytes {
+pub(crate) fn encode(key: &SecretKey) -> SecretBytes {
     let mut text = vec![0; TEXT_LEN];
     let written = Base64Url::encode(key.expose(), &mut text).map(str::len);
     assert_eq!(written, Ok(TEXT_LEN), "the text of a key has {TEXT_LEN} characters");

@@ -359,6 +359,21 @@ static void no_thread_meets_anothers_handle(void) {
     CHECK(workers[i].wrong == 0);
 }
 
+static void a_handle_does_not_go_into_an_input(void) {
+  char name[64];
+  kc_store *store = open_store(":memory:");
+  strcpy(name, "alice-12-and-a-long-tail");
+  CHECK_STATUS(KC_E_ARGUMENT, kc_user_key(store, name, KC_NUL_TERMINATED, NULL, (kc_key **)(void *)(name + 8), &why));
+  strcpy(name, "alice-12-and-a-long-tail");
+  CHECK_STATUS(KC_E_ARGUMENT, kc_user_key(store, name, 24, NULL, (kc_key **)(void *)(name + 16), &why));
+  /* No key was made for what the name would have become. */
+  kc_call existing = call_with(KC_EXISTING);
+  kc_key *key;
+  CHECK_STATUS(KC_E_UNKNOWN_USER, kc_user_key(store, TEXT("alice-12"), &existing, &key, &why));
+  CHECK(key == NULL);
+  kc_free(store);
+}
+
 int main(void) {
   RUN(null_and_small_and_all_ones_are_no_handles);
   RUN(addresses_are_no_handles);
@@ -372,5 +387,6 @@ int main(void) {
   RUN(users_made_by_many_threads_at_once_have_one_key_each);
   RUN(a_handle_that_many_threads_free_is_freed_once);
   RUN(no_thread_meets_anothers_handle);
+  RUN(a_handle_does_not_go_into_an_input);
   return check_report();
 }

@@ -1,16 +1,11 @@
 //! What SQLite's errors mean for a key store.
 
-use std::time::Duration;
-
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
 use super::StoreName;
 use crate::error::{Error, shortened};
 use crate::status::Status;
-
-/// SQLite counts a busy timeout in milliseconds in a C `int`.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Says in keycask's terms what SQLite answered while it was to `action` ("open", "read", "begin a transaction in").
 #[cold]
@@ -67,4 +62,13 @@ pub(super) fn opened_read_only(store: &StoreName) -> Error {
 /// The number that the failed system call left behind; SQLite's last call before it reports such an error.
 fn last_errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+/// What was written went to a file that another took the place of meanwhile.
+#[cold]
+pub(super) fn moved(store: &StoreName) -> Error {
+    Error::new(
+        Status::Io,
+        format!("{store} was moved, removed or replaced while it was written to; nothing was handed out: call again"),
+    )
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::vfs;
 use crate::error::{Error, Result, Shortened};
 use crate::options::Options;
 use crate::status::Status;
@@ -17,9 +18,6 @@ const MOST_LINKS: usize = 40;
 
 /// The real path of the store's file at the absolute path `path`, which exists when this returns.
 pub(super) fn prepare(path: &Path, options: &Options) -> Result<PathBuf> {
-    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        return Err(directory(path));
-    }
     let target = follow_links(path)?;
     check_length(&target)?;
     match fs::symlink_metadata(&target) {
@@ -38,6 +36,8 @@ pub(super) fn prepare(path: &Path, options: &Options) -> Result<PathBuf> {
     }
     let real = fs::canonicalize(&target).map_err(|cause| Error::io("resolve", &target, &cause))?;
     check_length(&real)?;
+    // Once more: what another process made meanwhile may be no file.
+    check_type(&real, fs::symlink_metadata(&real).map_err(|cause| Error::io("look at", &real, &cause))?.file_type())?;
     Ok(real)
 }
 
@@ -108,7 +108,9 @@ fn make(path: &Path) -> Result<()> {
     match made {
         Ok(file) => file
             .set_permissions(fs::Permissions::from_mode(0o600))
-            .map_err(|cause| Error::io("set the mode of", path, &cause)),
+            // Closing it could drop a host's locks on it: the connection that comes next takes it.
+            .and_then(|()| vfs::keep(file))
+            .map_err(|cause| Error::io("make the key store", path, &cause)),
         // Another process was faster; the file is its, mode and all.
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(cause) => Err(Error::io("make the key store", path, &cause)),
@@ -124,8 +126,12 @@ fn make_folders(folder: &Path) -> Result<()> {
     make_folders(above)?;
     match fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-            .and_then(|()| File::open(above))
-            .and_then(|above| above.sync_all())
+            .and_then(|()| match File::open(above) {
+                Ok(above) => above.sync_all(),
+                // A folder that may be written and not read cannot be synced.
+                Err(cause) if cause.kind() == ErrorKind::PermissionDenied => Ok(()),
+                Err(cause) => Err(cause),
+            })
             .map_err(|cause| Error::io("make the folder", folder, &cause)),
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(cause) => Err(Error::io("make the folder", folder, &cause)),

@@ -1,26 +1,47 @@
 //! The key store in an SQLite file.
 
+mod connections;
 mod errors;
 mod file;
 mod rows;
 mod schema;
+#[allow(unsafe_code)]
+mod vfs;
+mod watch;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{KeyStore, Location, Rows, WritableRows};
+use super::{Change, KeyStore, Location, Patience, Rows, WritableRows};
 use crate::error::{Error, Result, Shortened};
 use crate::options::Options;
 use crate::status::Status;
+use connections::Connections;
+use watch::Watch;
 
 /// A key store in one SQLite database.
 pub(super) struct SqliteStore {
     name: StoreName,
+    access: Access,
+    connections: Connections,
+    watch: Watch,
+}
+
+/// What an opening allows.
+#[derive(Clone, Copy)]
+struct Access {
     read_only: bool,
-    connection: Mutex<Connection>,
+    must_exist: bool,
+}
+
+impl Access {
+    /// Whether an empty database becomes a store.
+    fn may_make(self) -> bool {
+        !self.read_only && !self.must_exist
+    }
 }
 
 /// The store as messages name it.
@@ -49,23 +70,51 @@ impl SqliteStore {
             Location::Memory => None,
         };
         let name = StoreName(path);
-        let mut connection = connect(&name, options)?;
-        schema::ensure(&mut connection, &name, options.read_only)?;
-        Ok(SqliteStore { name, read_only: options.read_only, connection: Mutex::new(connection) })
+        let access = Access { read_only: options.read_only, must_exist: options.must_exist };
+        let only_one = name.0.is_none();
+        let connections = {
+            let name = name.clone();
+            Connections::new(only_one, options.busy_timeout, move || connect(&name, access.read_only))
+        };
+        let store = SqliteStore { name, access, connections, watch: Watch::new() };
+        store.look(Patience::Timeout)?;
+        Ok(store)
     }
 
-    fn transact<T>(
+    fn transact(
         &self,
+        patience: Patience,
         behavior: TransactionBehavior,
-        work: impl FnOnce(&rows::SqliteRows<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = connection
-            .transaction_with_behavior(behavior)
-            .map_err(|cause| errors::translate(&cause, &self.name, "begin a transaction in"))?;
-        let answer = work(&rows::SqliteRows::new(&transaction, &self.name))?;
-        transaction.commit().map_err(|cause| errors::translate(&cause, &self.name, "commit to"))?;
-        Ok(answer)
+        mut work: impl FnMut(&rows::SqliteRows<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.connections.with(patience, |connection, deadline| {
+            let transaction = connection
+                .transaction_with_behavior(behavior)
+                .map_err(|cause| errors::translate(&cause, &self.name, "begin a transaction in"))?;
+            work(&rows::SqliteRows::new(&transaction, &self.name))?;
+            commit(&transaction, deadline).map_err(|cause| errors::translate(&cause, &self.name, "commit to"))?;
+            drop(transaction);
+            // What was committed to a file that is no longer the store was not committed.
+            if matches!(behavior, TransactionBehavior::Immediate) && vfs::has_moved(connection) {
+                return Err(errors::moved(&self.name));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Commits. While readers are in the way, what was written waits for them in the open transaction.
+fn commit(transaction: &rusqlite::Transaction<'_>, deadline: Instant) -> rusqlite::Result<()> {
+    loop {
+        match transaction.execute_batch("COMMIT") {
+            Err(cause)
+                if cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -74,22 +123,39 @@ impl KeyStore for SqliteStore {
         self.name.to_string()
     }
 
-    fn read(&self, work: &mut dyn FnMut(&dyn Rows) -> Result<()>) -> Result<()> {
-        self.transact(TransactionBehavior::Deferred, |rows| work(rows))
+    fn look(&self, patience: Patience) -> Result<Change> {
+        if self.name.0.is_none() {
+            // Nobody else has it; its first connection makes its table.
+            return self.connections.with(patience, |connection, _| {
+                schema::ensure(connection, &self.name, self.access)?;
+                Ok(Change::None)
+            });
+        }
+        self.connections.patiently(patience, |_| {
+            self.watch.look(&self.name, || {
+                let mut connection = self.connections.connect()?;
+                schema::ensure(&mut connection, &self.name, self.access)?;
+                Ok(connection)
+            })
+        })
+    }
+
+    fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Rows) -> Result<()>) -> Result<()> {
+        self.transact(patience, TransactionBehavior::Deferred, |rows| work(rows))
     }
 
     fn write(&self, work: &mut dyn FnMut(&dyn WritableRows) -> Result<()>) -> Result<()> {
-        if self.read_only {
+        if self.access.read_only {
             return Err(errors::opened_read_only(&self.name));
         }
         // IMMEDIATE takes the write lock before the first look, so that what `work` sees is what it changes.
-        self.transact(TransactionBehavior::Immediate, |rows| work(rows))
+        self.transact(Patience::Timeout, TransactionBehavior::Immediate, |rows| work(rows))
     }
 }
 
 /// Opens a connection that trusts neither the file nor what other programs put into it.
-fn connect(name: &StoreName, options: &Options) -> Result<Connection> {
-    let access = if options.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+fn connect(name: &StoreName, read_only: bool) -> Result<Connection> {
+    let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
     let flags = access
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
@@ -97,7 +163,7 @@ fn connect(name: &StoreName, options: &Options) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let failed = |cause: rusqlite::Error| errors::translate(&cause, name, "open");
     let connection = match &name.0 {
-        Some(path) => Connection::open_with_flags(path, flags),
+        Some(path) => Connection::open_with_flags_and_vfs(path, flags, vfs::name()),
         None => Connection::open_with_flags(":memory:", flags | OpenFlags::SQLITE_OPEN_CREATE),
     }
     .map_err(failed)?;
@@ -112,7 +178,8 @@ fn connect(name: &StoreName, options: &Options) -> Result<Connection> {
     ] {
         connection.set_db_config(config, on).map_err(failed)?;
     }
-    connection.busy_timeout(options.busy_timeout.min(errors::LONGEST_WAIT)).map_err(failed)?;
+    // Waiting is the business of `Connections`.
+    connection.busy_timeout(Duration::ZERO).map_err(failed)?;
     // EXTRA syncs the folder too when the journal is gone: a commit survives a power cut.
     connection
         .execute_batch(
@@ -120,8 +187,35 @@ fn connect(name: &StoreName, options: &Options) -> Result<Connection> {
              PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
         )
         .map_err(failed)?;
-    if options.read_only {
+    if read_only {
         connection.execute_batch("PRAGMA query_only = ON").map_err(failed)?;
     }
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_durable_and_trusts_nothing_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.db");
+        std::fs::write(&path, "").unwrap();
+        let connection = connect(&StoreName(Some(path)), false).unwrap();
+        let number =
+            |pragma: &str| -> i64 { connection.query_row(&format!("PRAGMA {pragma}"), (), |row| row.get(0)).unwrap() };
+        assert_eq!(number("synchronous"), 3, "EXTRA");
+        assert_eq!(number("secure_delete"), 1);
+        assert_eq!(number("cell_size_check"), 1);
+        assert_eq!(number("trusted_schema"), 0);
+        for (config, on) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+        ] {
+            assert_eq!(connection.db_config(config).unwrap(), on);
+        }
+    }
 }

@@ -51,9 +51,10 @@ impl<'c> SqliteRows<'c> {
         let value = self.read(
             self.transaction
                 .prepare_cached("SELECT value FROM keycask_meta WHERE name = ?")
-                .and_then(|mut query| query.query_row([name], |row| row.get::<_, i64>(0)).optional()),
+                .and_then(|mut query| query.query_row([name], |row| Ok(row.get_ref(0)?.as_i64().ok())).optional()),
         )?;
         value
+            .flatten()
             .and_then(|value| u64::try_from(value).ok())
             .ok_or_else(|| self.damaged(&format!("its '{name}' in keycask_meta is missing or no set of bits")))
     }
@@ -78,7 +79,7 @@ impl Rows for SqliteRows<'_> {
     fn user_key(&self, user: User<'_>) -> Result<Option<StoredKey>> {
         self.read(
             self.transaction
-                .prepare_cached("SELECT encrypted_key FROM encryption_keys WHERE user_id = ?")
+                .prepare_cached("SELECT encrypted_key FROM encryption_keys WHERE user_id = ? COLLATE BINARY")
                 .and_then(|mut query| query.query_row([user.name()], stored_key).optional()),
         )
     }

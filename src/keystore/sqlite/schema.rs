@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::{StoreName, errors};
+use super::{Access, StoreName, errors};
 use crate::error::{Error, Result};
 use crate::status::Status;
 
@@ -28,11 +28,11 @@ enum Found {
 }
 
 /// Checks that the database is a key store, and makes one of an empty database. A key store is not written to.
-pub(super) fn ensure(connection: &mut Connection, store: &StoreName, read_only: bool) -> Result<()> {
+pub(super) fn ensure(connection: &mut Connection, store: &StoreName, access: Access) -> Result<()> {
     let mut found = in_transaction(connection, TransactionBehavior::Deferred, look)
         .map_err(|cause| errors::translate(&cause, store, "open"))?;
-    if matches!(found, Found::Nothing) && !read_only {
-        check_writable(connection, store, read_only)?;
+    if matches!(found, Found::Nothing) && access.may_make() {
+        check_writable(connection, store, access)?;
         // Looked at again under the write lock: another program may have been faster.
         found = in_transaction(connection, TransactionBehavior::Immediate, |connection| {
             Ok(match look(connection)? {
@@ -46,10 +46,16 @@ pub(super) fn ensure(connection: &mut Connection, store: &StoreName, read_only: 
         .map_err(|cause| errors::translate(&cause, store, "make the tables of"))?;
     }
     match found {
-        Found::KeyTable => check_writable(connection, store, read_only),
+        Found::KeyTable => check_writable(connection, store, access),
         Found::SomethingElse(found) => Err(Error::new(
             Status::Unsupported,
             format!("{store} is an SQLite database of something else: it has {found}; check the location"),
+        )),
+        Found::Nothing if access.must_exist => Err(Error::new(
+            Status::NotFound,
+            format!(
+                "{store} is still empty: check the location, or open it without KC_OPEN_MUST_EXIST to make one of it"
+            ),
         )),
         Found::Nothing => Err(Error::new(
             Status::ReadOnly,
@@ -109,9 +115,9 @@ fn look(connection: &Connection) -> rusqlite::Result<Found> {
 }
 
 /// SQLite opens a file that it may not write as a read-only one, without a word.
-fn check_writable(connection: &Connection, store: &StoreName, read_only: bool) -> Result<()> {
+fn check_writable(connection: &Connection, store: &StoreName, access: Access) -> Result<()> {
     let refused = connection.is_readonly("main").map_err(|cause| errors::translate(&cause, store, "open"))?;
-    if refused && !read_only {
+    if refused && !access.read_only {
         return Err(Error::new(
             Status::ReadOnly,
             format!("{store} cannot be written by this process: give it the right to, or open with KC_OPEN_READ_ONLY"),

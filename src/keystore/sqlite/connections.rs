@@ -1,0 +1,182 @@
+//! The connections of an open store: one for each call under way, and some kept for the next.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::vfs;
+use crate::error::{Error, Result};
+use crate::keystore::Patience;
+use crate::platform::process::{self, Section};
+use crate::status::Status;
+
+/// So many idle connections are kept.
+const MOST_IDLE: usize = 4;
+/// As good as for ever, and still a moment that can be computed.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long a call sleeps before it tries for a lock again; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_micros(250);
+/// The longest a call sleeps between two tries for a lock. Longer sleeps starve a writer beside a busy host.
+const LONGEST_PAUSE: Duration = Duration::from_millis(8);
+
+/// In `process`: the store was in use in another thread when this process was forked.
+const CUT: u64 = 1 << 63;
+
+pub(super) struct Connections {
+    connect: Box<dyn Fn() -> Result<Connection> + Send + Sync>,
+    busy_timeout: Duration,
+    /// Each with the generation of the process that opened it.
+    idle: Mutex<Vec<(u64, Connection)>>,
+    /// Whether there is only one connection, which can never be opened again: that of a store in memory.
+    only_one: bool,
+    /// Calls under way.
+    in_use: AtomicUsize,
+    /// The generation of the process that was last seen here.
+    process: AtomicU64,
+}
+
+impl Connections {
+    pub(super) fn new(
+        only_one: bool,
+        busy_timeout: Duration,
+        connect: impl Fn() -> Result<Connection> + Send + Sync + 'static,
+    ) -> Connections {
+        Connections {
+            connect: Box::new(connect),
+            busy_timeout,
+            idle: Mutex::default(),
+            only_one,
+            in_use: AtomicUsize::new(0),
+            process: AtomicU64::new(process::generation()),
+        }
+    }
+
+    /// Runs `work` on a connection, with the moment until which it may wait, as [`Connections::patiently`] does.
+    pub(super) fn with<T>(
+        &self,
+        patience: Patience,
+        mut work: impl FnMut(&mut Connection, Instant) -> Result<T>,
+    ) -> Result<T> {
+        self.patiently(patience, |deadline| self.try_with(|connection| work(connection, deadline)))
+    }
+
+    /// Runs `work` inside a section, in a process in which the store may be used. While it answers KC_E_BUSY, and the timeout
+    /// allows, it is run again, from the start: between two tries no lock is held, no connection is in use, and a fork does
+    /// not wait.
+    pub(super) fn patiently<T>(&self, patience: Patience, mut work: impl FnMut(Instant) -> Result<T>) -> Result<T> {
+        let deadline = match patience {
+            Patience::None => Instant::now(),
+            Patience::Timeout => Instant::now() + self.busy_timeout.min(LONGEST_TIMEOUT),
+        };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.inside(|| work(deadline)) {
+                Err(error) if error.status() == Status::Busy && Instant::now() < deadline => {}
+                outcome => return outcome,
+            }
+            std::thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn inside<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _section = Section::begin();
+        self.check_process()?;
+        let _use = InUse::begin(&self.in_use);
+        work()
+    }
+
+    fn try_with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        if self.only_one {
+            let mut idle = self.idle();
+            if idle.is_empty() {
+                idle.push((process::generation(), self.connect()?));
+            }
+            return work(&mut idle[0].1);
+        }
+        let mut connection = match self.take_idle() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        let outcome = work(&mut connection);
+        // One that SQLite had trouble with is not kept: what was the matter ends with it.
+        let sound =
+            outcome.as_ref().err().is_none_or(|error| error.engine_error() == 0 || error.status() == Status::Busy);
+        if sound && connection.is_autocommit() {
+            let mut idle = self.idle();
+            if idle.len() < MOST_IDLE {
+                idle.push((process::generation(), connection));
+            }
+        }
+        outcome
+    }
+
+    /// A new connection, for the caller's own use.
+    pub(super) fn connect(&self) -> Result<Connection> {
+        (self.connect)()
+    }
+
+    /// An idle connection of this process. A parent's are dropped: that frees their memory; their descriptors were closed
+    /// when this process began.
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle();
+        let here = process::generation();
+        while let Some((process, connection)) = idle.pop() {
+            // One to a file that was replaced or removed would read what is no longer the store.
+            if process == here && !vfs::has_moved(&connection) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(u64, Connection)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// In a forked child: goes on where no connection was in use at the fork. Else what it left half done cannot be known,
+    /// and the store is refused.
+    fn check_process(&self) -> Result<()> {
+        if process::is_unknown() {
+            return Err(cut());
+        }
+        let here = process::generation();
+        loop {
+            match self.process.load(Ordering::Acquire) {
+                seen if seen == here => return Ok(()),
+                seen if seen == here | CUT => return Err(cut()),
+                seen => {
+                    let state = if self.in_use.load(Ordering::Acquire) == 0 { here } else { here | CUT };
+                    // Whoever is first decides, before any call of this process counts as under way.
+                    let _ = self.process.compare_exchange(seen, state, Ordering::AcqRel, Ordering::Acquire);
+                }
+            }
+        }
+    }
+}
+
+#[cold]
+fn cut() -> Error {
+    Error::new(
+        Status::Unsupported,
+        "this process was forked in the middle of another thread's call on the store, or by a bare clone: open it anew here",
+    )
+}
+
+/// Counts a call while it is under way.
+struct InUse<'a>(&'a AtomicUsize);
+
+impl InUse<'_> {
+    fn begin(count: &AtomicUsize) -> InUse<'_> {
+        count.fetch_add(1, Ordering::AcqRel);
+        InUse(count)
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether a store has changed since somebody looked last.
+
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+use rusqlite::Connection;
+
+use super::{StoreName, errors, vfs};
+use crate::error::{Error, Result};
+use crate::keystore::Change;
+use crate::platform::process;
+use crate::status::Status;
+
+/// A connection that does nothing but look.
+pub(super) struct Watch(Mutex<State>);
+
+struct State {
+    watching: Option<Watching>,
+    /// The file at the path is another than the one that was watched, and this has not been said yet.
+    replaced: bool,
+}
+
+struct Watching {
+    /// The generation of the process that opened the connection.
+    process: u64,
+    connection: Connection,
+    data_version: i64,
+}
+
+impl Watch {
+    pub(super) fn new() -> Watch {
+        Watch(Mutex::new(State { watching: None, replaced: false }))
+    }
+
+    /// Looks; what it finds counts from the last look, in this process, that found an answer. `connect` opens a connection
+    /// to what is at the store's path now.
+    pub(super) fn look(&self, store: &StoreName, connect: impl FnOnce() -> Result<Connection>) -> Result<Change> {
+        let mut state = match self.0.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => PoisonError::into_inner(state),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(Status::Busy, "another thread is looking at the store right now: try again"));
+            }
+        };
+        if let Some(watching) = &mut state.watching {
+            if watching.process == process::generation() && !vfs::has_moved(&watching.connection) {
+                let data_version = data_version(&watching.connection, store)?;
+                let same = watching.data_version == data_version;
+                watching.data_version = data_version;
+                return Ok(if same { Change::None } else { Change::Rows });
+            }
+            state.replaced |= watching.process == process::generation();
+            state.watching = None;
+        }
+        let connection = connect()?;
+        let data_version = data_version(&connection, store)?;
+        state.watching = Some(Watching { process: process::generation(), connection, data_version });
+        let replaced = std::mem::take(&mut state.replaced);
+        Ok(if replaced { Change::File } else { Change::Rows })
+    }
+}
+
+/// A number that differs after every commit of another connection, in any process. It takes a lock for a moment.
+fn data_version(connection: &Connection, store: &StoreName) -> Result<i64> {
+    connection
+        .prepare_cached("PRAGMA data_version")
+        .and_then(|mut query| query.query_row((), |row| row.get(0)))
+        .map_err(|cause| errors::translate(&cause, store, "look at"))
+}

@@ -1,0 +1,283 @@
+//! Users' keys: from the cache, from the store, or made.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::data_key::DataKey;
+use crate::error::{Error, Result};
+use crate::flight::Flights;
+use crate::freshness::{Due, Freshness, Seen};
+use crate::key_cache::{CachedKey, KeyCache, KeyInUse};
+use crate::keystore::{self, Change, KeyStore, Location, MasterKeyState, Patience, Rows, StoredKey};
+use crate::master_key::{MasterKeys, WrappedKey};
+use crate::options::{Call, Options};
+use crate::platform::{process, random};
+use crate::registry;
+use crate::secret::SecretKey;
+use crate::status::Status;
+use crate::token::Sealed;
+use crate::user::User;
+
+/// An open key store and the keys that were found in it.
+pub(crate) struct UserKeys {
+    keystore: Box<dyn KeyStore>,
+    master_keys: MasterKeys,
+    cache: KeyCache,
+    loads: Flights<Arc<CachedKey>>,
+    freshness: Freshness,
+    /// A change was seen, and whether this build and its master keys suit the store since has not.
+    unchecked: AtomicBool,
+}
+
+impl UserKeys {
+    pub(crate) fn open(location: &Location, master_keys: MasterKeys, options: &Options) -> Result<UserKeys> {
+        process::adopt();
+        // What std seeds its hash tables from panics where the kernel refuses randomness; this says so.
+        random::fill(&mut [0])?;
+        let freshness = Freshness::new();
+        let keystore = keystore::open(location, options)?;
+        keystore.read(Patience::Timeout, &mut |rows| registry::check_opening(rows, &master_keys))?;
+        Ok(UserKeys {
+            keystore,
+            master_keys,
+            cache: KeyCache::new(options.cache_users),
+            loads: Flights::new(),
+            freshness,
+            unchecked: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn store_name(&self) -> String {
+        self.keystore.name()
+    }
+
+    pub(crate) fn master_keys(&self) -> &MasterKeys {
+        &self.master_keys
+    }
+
+    /// The current key of `user`, made if need be and `call` allows.
+    #[inline]
+    pub(crate) fn of(&self, user: User<'_>, call: Call) -> Result<KeyInUse> {
+        match self.cache.get(user) {
+            Some(key) if self.freshness.holds(key.seen()) => Ok(key),
+            Some(key) => self.checked_again(user, key.into_held(), call).map(KeyInUse::Held),
+            None => self.loaded(user, call).map(KeyInUse::Held),
+        }
+    }
+
+    /// The current key of the user whose key `place` holds, and keeps it there. Never makes one.
+    #[inline]
+    pub(crate) fn still(&self, place: &ArcSwap<CachedKey>, call: Call) -> Result<KeyInUse> {
+        let key = place.load();
+        if self.freshness.holds(key.seen()) {
+            return Ok(KeyInUse::InPlace(key));
+        }
+        let key = Guard::into_inner(key);
+        let current = self.checked_again(User::new(key.user())?, Arc::clone(&key), Call { existing: true, ..call })?;
+        if !Arc::ptr_eq(&current, &key) {
+            place.store(Arc::clone(&current));
+        }
+        Ok(KeyInUse::Held(current))
+    }
+
+    /// Opens a token with `key`, in hand for its user. A refusal counts only once the store was seen to hold this very key.
+    #[inline]
+    pub(crate) fn open_token(&self, key: KeyInUse, sealed: Sealed<'_>, call: Call, plaintext: &mut [u8]) -> Result<()> {
+        match key.open(sealed, plaintext) {
+            Err(refusal) if refusal.status() == Status::Authentication => {
+                self.open_again(&key.into_held(), sealed, call, plaintext, refusal)
+            }
+            outcome => outcome,
+        }
+    }
+
+    #[cold]
+    fn open_again(
+        &self,
+        key: &Arc<CachedKey>,
+        sealed: Sealed<'_>,
+        call: Call,
+        plaintext: &mut [u8],
+        refusal: Error,
+    ) -> Result<()> {
+        if call.cached_only {
+            return Err(would_block());
+        }
+        self.check_process()?;
+        self.look(Patience::Timeout)?;
+        if key.seen() == self.freshness.seen() {
+            return Err(refusal);
+        }
+        let current = self.loaded(User::new(key.user())?, Call { existing: true, ..call })?;
+        if Arc::ptr_eq(&current, key) {
+            return Err(refusal);
+        }
+        current.open(sealed, plaintext)
+    }
+
+    #[cold]
+    fn checked_again(&self, user: User<'_>, key: Arc<CachedKey>, call: Call) -> Result<Arc<CachedKey>> {
+        if call.cached_only && (self.freshness.is_due() || key.seen() != self.freshness.seen()) {
+            return Err(would_block());
+        }
+        self.look_if_due()?;
+        if key.seen() == self.freshness.seen() {
+            return Ok(key);
+        }
+        self.loaded(user, call)
+    }
+
+    /// The user's key as the store has it. Many who ask at once make one read.
+    #[cold]
+    fn loaded(&self, user: User<'_>, call: Call) -> Result<Arc<CachedKey>> {
+        if call.cached_only {
+            return Err(would_block());
+        }
+        self.check_process()?;
+        self.loads.join(user.name(), call.existing, || {
+            self.look_if_due()?;
+            let seen = self.freshness.seen();
+            let known = self.cache.get(user).map(KeyInUse::into_held);
+            match self.read(user, known.as_ref(), seen)? {
+                Some(key) => Ok(key),
+                None => {
+                    self.cache.remove(user.name());
+                    if call.existing { Err(self.unknown(user)) } else { self.create(user, seen) }
+                }
+            }
+        })
+    }
+
+    /// The key in the user's row; `known`, where that is what the row still holds.
+    fn read(&self, user: User<'_>, known: Option<&Arc<CachedKey>>, seen: Seen) -> Result<Option<Arc<CachedKey>>> {
+        let mut found = None;
+        self.keystore.read(Patience::Timeout, &mut |rows| {
+            found = match rows.user_key(user)? {
+                None => None,
+                Some(StoredKey::Wrapped(wrapped)) if known.is_some_and(|known| *known.wrapped() == wrapped) => {
+                    known.cloned()
+                }
+                Some(stored) => Some(self.unwrapped(rows, user, stored, seen)?),
+            };
+            Ok(())
+        })?;
+        if let Some(key) = &found {
+            key.seen_again(seen);
+            self.cache.insert(key);
+        }
+        Ok(found)
+    }
+
+    /// Makes the key of a user who had none a moment ago. Whoever takes the write lock first makes it; all others find it.
+    fn create(&self, user: User<'_>, seen: Seen) -> Result<Arc<CachedKey>> {
+        let mut created = None;
+        self.keystore.write(&mut |rows| {
+            registry::check_writing(rows)?;
+            created = Some(match rows.user_key(user)? {
+                Some(stored) => self.unwrapped(rows, user, stored, seen)?,
+                None => {
+                    registry::admit_creation(rows, &self.master_keys)?;
+                    let raw = SecretKey::generate()?;
+                    let wrapped = self.master_keys.current().wrap(&raw)?;
+                    rows.add_user_key(user, &wrapped)?;
+                    CachedKey::new(user, wrapped, DataKey::new(raw), seen)
+                }
+            });
+            Ok(())
+        })?;
+        let key = created.ok_or_else(|| Error::new(Status::Internal, "a transaction ended well without having run"))?;
+        self.cache.insert(&key);
+        Ok(key)
+    }
+
+    fn unwrapped(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey, seen: Seen) -> Result<Arc<CachedKey>> {
+        let (wrapped, raw) = self.unwrap(rows, user, stored)?;
+        Ok(CachedKey::new(user, wrapped, DataKey::new(raw), seen))
+    }
+
+    fn unwrap(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey) -> Result<(WrappedKey, SecretKey)> {
+        let damaged =
+            |found: &str| Error::new(Status::Corrupt, format!("the stored key of user {user} is damaged: it {found}"));
+        let wrapped = match stored {
+            StoredKey::Wrapped(wrapped) => wrapped,
+            StoredKey::Damaged(found) => return Err(damaged(&format!("{found}; restore its row from a backup"))),
+        };
+        if let Some(key) = self.master_keys.unwrap(&wrapped) {
+            return Ok((wrapped, key));
+        }
+        match registry::lacking(rows, &self.master_keys)? {
+            Some(MasterKeyState::Active) => Err(Error::new(
+                Status::MasterKeyWrong,
+                format!(
+                    "no given master key opens the key of user {user}, and one that the store uses was not given: give all of them"
+                ),
+            )),
+            Some(_) => Err(damaged(
+                "was altered, or wrapped under a retiring or retired master key that was not given: give that one too",
+            )),
+            None => Err(damaged(
+                "was altered, or wrapped under a master key that was never this store's; restore its row from a backup",
+            )),
+        }
+    }
+
+    #[cold]
+    fn unknown(&self, user: User<'_>) -> Error {
+        Error::new(
+            Status::UnknownUser,
+            format!("{} has no key for user {user}: check the name, or encrypt for them first", self.keystore.name()),
+        )
+    }
+
+    /// Looks whether the store has changed, where that is due. One that cannot be looked at just now is as it was.
+    fn look_if_due(&self) -> Result<()> {
+        match self.freshness.due() {
+            Due::Nothing => Ok(()),
+            Due::Look => match self.look(Patience::None) {
+                Err(error) if matches!(error.status(), Status::Busy | Status::Io) => Ok(()),
+                outcome => outcome,
+            },
+            Due::Wait => self.look(Patience::Timeout),
+        }
+    }
+
+    fn look(&self, patience: Patience) -> Result<()> {
+        let begun = self.freshness.begin();
+        if self.keystore.look(patience)? != Change::None {
+            self.freshness.changed();
+            self.unchecked.store(true, Ordering::Release);
+        }
+        if self.unchecked.load(Ordering::Acquire) {
+            self.keystore.read(patience, &mut |rows| registry::check_opening(rows, &self.master_keys))?;
+            self.unchecked.store(false, Ordering::Release);
+        }
+        self.freshness.looked(begun);
+        Ok(())
+    }
+
+    /// Refuses to touch the store, or any lock, in a process that was made without the work around a fork.
+    fn check_process(&self) -> Result<()> {
+        if process::is_unknown() {
+            return Err(Error::new(
+                Status::Unsupported,
+                "this process was made by a bare clone, and the store is its parent's: open it anew here",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Makes a look at the store due, as if a second had passed; with `wait`, as if five had. For tests.
+    pub(crate) fn expire(&self, wait: bool) {
+        self.freshness.expire(wait);
+    }
+}
+
+#[cold]
+fn would_block() -> Error {
+    Error::new(
+        Status::WouldBlock,
+        "the user's key is not cached: call again without KC_CACHED_ONLY where waiting is allowed",
+    )
+}
