@@ -102,10 +102,12 @@ impl UserKeys {
         plaintext: &mut [u8],
         refusal: Error,
     ) -> Result<()> {
+        if !self.keystore.is_usable() {
+            return Err(refusal);
+        }
         if call.cached_only {
             return Err(would_block());
         }
-        self.check_process()?;
         self.look(Patience::Timeout)?;
         if key.seen() == self.freshness.seen() {
             return Err(refusal);
@@ -119,6 +121,10 @@ impl UserKeys {
 
     #[cold]
     fn checked_again(&self, user: User<'_>, key: Arc<CachedKey>, call: Call) -> Result<Arc<CachedKey>> {
+        if !self.keystore.is_usable() {
+            // What can never be looked at here again is what it was: the child's cached keys work on.
+            return Ok(key);
+        }
         if call.cached_only && (self.freshness.is_due() || key.seen() != self.freshness.seen()) {
             return Err(would_block());
         }

@@ -21,6 +21,9 @@ pub(crate) trait KeyStore: Send + Sync {
     /// The place as a message names it.
     fn name(&self) -> String;
 
+    /// Whether this process may use the store: not one that was cloned, or forked in the middle of a call on it.
+    fn is_usable(&self) -> bool;
+
     /// Whether the store has changed since the last call that found an answer. The first call says that it has.
     fn look(&self, patience: Patience) -> Result<Change>;
 

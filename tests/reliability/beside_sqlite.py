@@ -10,7 +10,6 @@ often each side had its turn.
 import argparse
 import contextlib
 import multiprocessing
-import pathlib
 import random
 import sqlite3
 import sys
@@ -18,10 +17,7 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
-import capi  # noqa: E402
-
-MASTER_KEY = bytes(range(32))
+from common import MASTER_KEY, answers, capi
 
 
 def host(path, name, until, rows):
@@ -92,12 +88,10 @@ def main():
                      for number in range(options.processes)]
         for each in processes:
             each.start()
-        answers = [results.get() for _ in processes]
-        for each in processes:
-            each.join()
-        rows = {row for answer in answers for row in answer[0]}
-        tokens = {user: token for answer in answers for user, token in answer[1].items()}
-        errors = [error for answer in answers for error in answer[2]]
+        found = answers(processes, results)
+        rows = {row for answer in found for row in answer[0]}
+        tokens = {user: token for answer in found for user, token in answer[1].items()}
+        errors = [error for answer in found for error in answer[2]]
         with contextlib.closing(sqlite3.connect(path)) as connection:
             kept = {row for row, in connection.execute("SELECT row FROM host")}
             integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]

@@ -138,7 +138,7 @@ impl Connections {
 
     /// In a forked child: goes on where no connection was in use at the fork. Else what it left half done cannot be known,
     /// and the store is refused.
-    fn check_process(&self) -> Result<()> {
+    pub(super) fn check_process(&self) -> Result<()> {
         if process::is_unknown() {
             return Err(cut());
         }

@@ -123,6 +123,10 @@ impl KeyStore for SqliteStore {
         self.name.to_string()
     }
 
+    fn is_usable(&self) -> bool {
+        self.connections.check_process().is_ok()
+    }
+
     fn look(&self, patience: Patience) -> Result<Change> {
         if self.name.0.is_none() {
             // Nobody else has it; its first connection makes its table.

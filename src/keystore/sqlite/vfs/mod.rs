@@ -129,10 +129,12 @@ unsafe extern "C" fn open(
     unsafe {
         if flags & ffi::SQLITE_OPEN_MAIN_DB == 0 {
             let default = default(vfs);
-            return match (*default).xOpen {
-                Some(open) => open(default, name, file, flags, out_flags),
-                None => ffi::SQLITE_CANTOPEN,
-            };
+            let code =
+                (*default).xOpen.map_or(ffi::SQLITE_CANTOPEN, |open| open(default, name, file, flags, out_flags));
+            if code == ffi::SQLITE_OK && !(*file).pMethods.is_null() {
+                read_as_journal(file);
+            }
+            return code;
         }
         (*file).pMethods = ptr::null();
         if name.is_null() {
@@ -151,6 +153,46 @@ unsafe extern "C" fn open(
             main: Box::into_raw(Box::new(main)),
         });
         ffi::SQLITE_OK
+    }
+}
+
+/// The default VFS's methods for journals and WALs, and the same but for reading.
+struct JournalMethods {
+    original: ffi::sqlite3_io_methods,
+    /// Where the default VFS keeps them.
+    place: usize,
+    ours: ffi::sqlite3_io_methods,
+}
+
+static JOURNAL: OnceLock<JournalMethods> = OnceLock::new();
+
+/// Has a journal or WAL, which the default VFS has opened, read by [`read_journal`].
+///
+/// # Safety
+///
+/// `file` is open, and nobody else uses it yet.
+unsafe fn read_as_journal(file: *mut ffi::sqlite3_file) {
+    // SAFETY: an open file's methods are a table that lives for ever; in the default VFS all files but the main one have
+    // the same. Its methods do not look at where they were called from.
+    unsafe {
+        let methods = JOURNAL.get_or_init(|| {
+            let original = *(*file).pMethods;
+            let ours = ffi::sqlite3_io_methods { xRead: Some(read_journal), ..original };
+            JournalMethods { original, place: (*file).pMethods.addr(), ours }
+        });
+        if (*file).pMethods.addr() == methods.place {
+            (*file).pMethods = &raw const methods.ours;
+        }
+    }
+}
+
+/// A system's error is not a damaged database, which the default VFS takes it for where it reads.
+unsafe extern "C" fn read_journal(file: *mut ffi::sqlite3_file, buffer: *mut c_void, len: c_int, offset: i64) -> c_int {
+    let original = JOURNAL.get().and_then(|methods| methods.original.xRead);
+    // SAFETY: the arguments are passed on as they are, to the method that the file was opened with.
+    match original.map_or(ffi::SQLITE_IOERR_READ, |read| unsafe { read(file, buffer, len, offset) }) {
+        ffi::SQLITE_IOERR_CORRUPTFS => ffi::SQLITE_IOERR_READ,
+        code => code,
     }
 }
 
