@@ -26,7 +26,9 @@ API_KEY_MASTER_KEY=$("$folder/keep" master-key)
 export API_KEY_MASTER_KEY
 
 "$folder/tour" "$store"
-line 'the store' "$(stat -c 'a file of %s bytes, mode %a' "$store")"
+
+heading "The key store"
+line 'its file' "$(stat -c 'a file of %s bytes, mode %a' "$store")"
 
 heading "The same store from Python, with the cryptography package and sqlite3 alone"
 token=$(printf %s sk-from-c | "$folder/keep" encrypt "$store" alice)

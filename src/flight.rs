@@ -66,7 +66,13 @@ struct Landing<'a, T> {
 
 impl<T> Drop for Landing<'_, T> {
     fn drop(&mut self) {
-        lock(self.flights).remove(&self.wish);
+        let mut flights = lock(self.flights);
+        flights.remove(&self.wish);
+        if flights.is_empty() {
+            // A forked child leaves what its parent had here as it is: the less the better.
+            flights.shrink_to_fit();
+        }
+        drop(flights);
         let outcome = self.outcome.take().unwrap_or_else(|| {
             Err(Error::new(Status::Internal, "the call that this one waited for met a defect of keycask"))
         });

@@ -35,7 +35,7 @@ pub(crate) enum Due {
 }
 
 /// A state of the store, to be kept beside what was read from it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Seen(pub u64);
 
 impl Freshness {

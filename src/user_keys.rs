@@ -109,10 +109,11 @@ impl UserKeys {
             return Err(would_block());
         }
         self.look(Patience::Timeout)?;
-        if key.seen() == self.freshness.seen() {
+        let seen = self.freshness.seen();
+        if key.seen() == seen {
             return Err(refusal);
         }
-        let current = self.loaded(User::new(key.user())?, Call { existing: true, ..call })?;
+        let current = self.loaded_since(User::new(key.user())?, Call { existing: true, ..call }, seen)?;
         if Arc::ptr_eq(&current, key) {
             return Err(refusal);
         }
@@ -129,10 +130,22 @@ impl UserKeys {
             return Err(would_block());
         }
         self.look_if_due()?;
-        if key.seen() == self.freshness.seen() {
+        let seen = self.freshness.seen();
+        if key.seen() == seen {
             return Ok(key);
         }
-        self.loaded(user, call)
+        self.loaded_since(user, call, seen)
+    }
+
+    /// The user's key as the store had it in the state `seen` or later: a load that others began before may end in an
+    /// earlier one.
+    fn loaded_since(&self, user: User<'_>, call: Call, seen: Seen) -> Result<Arc<CachedKey>> {
+        loop {
+            let key = self.loaded(user, call)?;
+            if key.seen() >= seen {
+                return Ok(key);
+            }
+        }
     }
 
     /// The user's key as the store has it. Many who ask at once make one read.

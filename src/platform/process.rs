@@ -148,11 +148,20 @@ pub(crate) fn is_unknown() -> bool {
     mark().is_some_and(|mark| mark.load(Ordering::Acquire) == 0)
 }
 
+/// What belongs to an earlier generation than this was not made ready for the processes that came after it.
+static CUT_BEFORE: AtomicU64 = AtomicU64::new(0);
+
 /// Makes an unknown process known: what its parent had is never used again here.
 pub(crate) fn adopt() {
     if is_unknown() {
         after_fork_in_child();
+        CUT_BEFORE.store(generation(), Ordering::Release);
     }
+}
+
+/// Whether what belongs to `generation` was inherited through a bare clone.
+pub(crate) fn was_cut(generation: u64) -> bool {
+    generation < CUT_BEFORE.load(Ordering::Acquire)
 }
 
 // --- descriptors ----------------------------------------------------------------------------------------------------

@@ -148,7 +148,8 @@ impl Connections {
                 seen if seen == here => return Ok(()),
                 seen if seen == here | CUT => return Err(cut()),
                 seen => {
-                    let state = if self.in_use.load(Ordering::Acquire) == 0 { here } else { here | CUT };
+                    let ready = seen & CUT == 0 && self.in_use.load(Ordering::Acquire) == 0 && !process::was_cut(seen);
+                    let state = if ready { here } else { here | CUT };
                     // Whoever is first decides, before any call of this process counts as under way.
                     let _ = self.process.compare_exchange(seen, state, Ordering::AcqRel, Ordering::Acquire);
                 }
