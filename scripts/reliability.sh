@@ -55,7 +55,7 @@ if [ $form = short ]; then
 else
     kill=(--kills 2000 --users 10000)
     power=(--rounds 100) faults=() first=(--rounds 500) beside=(--seconds 600)
-    fork=(--forks 2000 --orphans 50 --nonces 10000000) handles=(--seconds 60 --tickets 10000000) soak=(--seconds 600)
+    fork=(--forks 2000 --orphans 50 --nonces 10000000 --fork-ms 200) handles=(--seconds 60 --tickets 10000000) soak=(--seconds 600)
     calls=(--users 500)
 fi
 
