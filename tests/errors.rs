@@ -419,6 +419,11 @@ const STORED_ROWS: &[Case] = &[
         let wrapped = common::wrapped(&raw_key(1), &[9; 16]);
         with_row(place, &format!("x'{}'", common::hex(&wrapped)))
     }),
+    here("under a retiring master key that was not given", |place| {
+        let path = made(place);
+        execute(&path, "UPDATE keycask_master SET state = 'retiring' WHERE rowid = 1");
+        failure(open_file(&path, 2).unwrap().decrypt("alice", token().as_bytes(), 0))
+    }),
     here("under another master key, while every one in use is given", |place| {
         let wrapped = common::wrapped(&raw_key(3), &raw_key(9));
         with_row(place, &format!("x'{}'", common::hex(&wrapped)))
