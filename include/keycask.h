@@ -62,6 +62,10 @@
  *               bare clone, the child's calls on that store give KC_E_UNSUPPORTED until it opens it anew; its cached
  *               keys work on.
  *
+ * Nonces        Random, from the kernel: by the vDSO where it has getrandom (Linux 6.11), else up to 32 ahead for a
+ *               thread. No fork, thread or clone of this process repeats one; of a cloned virtual machine, see the
+ *               caveats. A user's key is drawn by a system call of its own.
+ *
  * Freshness     What another process changes, a key removed or replaced, the file replaced by a restored backup,
  *               holds here within about a second. While the store is locked, cached keys serve until five seconds
  *               after it was last seen; then the call waits, and fails with the cause (KC_E_BUSY, KC_E_IO). A
@@ -96,6 +100,11 @@
  *
  * Too many messages under one key.   Random nonces allow 2^32 messages a key. No user gets there; a pool key
  *     does, at 1,000 a second, after 50 days. Spread the load over users.
+ *
+ * A process that is resumed twice.   A snapshot of a process (CRIU, a serverless platform's) holds random bytes
+ *     kept ahead, and each resumption would use them as nonces: two secrets under one nonce lay each other open.
+ *     Open with KC_OPEN_SNAPSHOTS before the first snapshot: every nonce of the process is then a system call. A
+ *     virtual machine's clone needs it where the kernel is older than 6.11 or is not told of the cloning (VMGENID).
  *
  * A user by two names.   Users are compared byte by byte: "Alice" and "alice", or two Unicode forms of one name,
  *     are two users with a key each. Normalise before you call, the same way for ever.
@@ -207,7 +216,12 @@ typedef struct kc_store kc_store;
 #define KC_NONE UINT32_MAX    /**< In a field of kc_options: none, where zero would mean the default. */
 #define KC_OPEN_READ_ONLY 1   /**< Never write, not even to roll back what a crashed program left. */
 #define KC_OPEN_MUST_EXIST 2  /**< KC_E_NOT_FOUND rather than make a store that is missing. */
-#define KC_OPEN_SNAPSHOTS 4   /**< This process will be snapshotted, and resumed more than once. */
+
+/**
+ * This process will be snapshotted, and resumed more than once: from now on it takes every nonce, of any handle, by a
+ * system call, so that nothing kept ahead is resumed twice. Open so before the first snapshot.
+ */
+#define KC_OPEN_SNAPSHOTS 4
 
 /**
  * How kc_open opens. Begin with KC_OPTIONS_INIT; zero means the default.

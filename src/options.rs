@@ -11,6 +11,7 @@ use std::time::Duration;
 pub struct Options {
     pub(crate) read_only: bool,
     pub(crate) must_exist: bool,
+    pub(crate) snapshots: bool,
     pub(crate) busy_timeout: Duration,
     pub(crate) cache_users: usize,
 }
@@ -19,7 +20,13 @@ impl Options {
     /// The defaults: create what is missing, wait up to 5 seconds for others, keep up to 65,536 users' keys.
     #[must_use]
     pub fn new() -> Options {
-        Options { read_only: false, must_exist: false, busy_timeout: Duration::from_millis(5000), cache_users: 65_536 }
+        Options {
+            read_only: false,
+            must_exist: false,
+            snapshots: false,
+            busy_timeout: Duration::from_millis(5000),
+            cache_users: 65_536,
+        }
     }
 
     /// Never write to the store, not even to roll back what a crashed program left.
@@ -33,6 +40,14 @@ impl Options {
     #[must_use]
     pub fn must_exist(mut self, yes: bool) -> Options {
         self.must_exist = yes;
+        self
+    }
+
+    /// This process will be snapshotted, and resumed more than once: from now on it takes every nonce by a system call of its
+    /// own, whatever store or key it is for, so that nothing kept ahead is resumed twice.
+    #[must_use]
+    pub fn snapshots(mut self, yes: bool) -> Options {
+        self.snapshots = yes;
         self
     }
 

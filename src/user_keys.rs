@@ -36,6 +36,10 @@ impl UserKeys {
         process::adopt();
         // What std seeds its hash tables from panics where the kernel refuses randomness; this says so.
         random::fill(&mut [0])?;
+        if options.snapshots {
+            random::keep_nothing_ahead();
+        }
+        random::choose_way();
         let freshness = Freshness::new();
         let keystore = keystore::open(location, options)?;
         keystore.read(Patience::Timeout, &mut |rows| registry::check_opening(rows, &master_keys))?;

@@ -26,7 +26,8 @@ pub const KC_NONE: u32 = u32::MAX;
 pub const KC_OPEN_READ_ONLY: u32 = 1;
 /// KC_E_NOT_FOUND rather than make a store that is missing.
 pub const KC_OPEN_MUST_EXIST: u32 = 2;
-/// This process will be snapshotted, and resumed more than once.
+/// This process will be snapshotted, and resumed more than once: from now on it takes every nonce, of any handle, by a
+/// system call, so that nothing kept ahead is resumed twice. Open so before the first snapshot.
 pub const KC_OPEN_SNAPSHOTS: u32 = 4;
 
 /// What a kc_options says, and where it lies. NULL: the defaults.
@@ -37,8 +38,10 @@ pub(super) fn read(given: *const kc_options) -> Result<(Options, Region)> {
     }
     let (given, region) = sized(given, "options")?;
     check_flags(given.flags, KC_OPEN_READ_ONLY | KC_OPEN_MUST_EXIST | KC_OPEN_SNAPSHOTS, "options")?;
-    // KC_OPEN_SNAPSHOTS asks for nothing that is not done: every nonce is taken by a system call.
-    options = options.read_only(given.flags & KC_OPEN_READ_ONLY != 0).must_exist(given.flags & KC_OPEN_MUST_EXIST != 0);
+    options = options
+        .read_only(given.flags & KC_OPEN_READ_ONLY != 0)
+        .must_exist(given.flags & KC_OPEN_MUST_EXIST != 0)
+        .snapshots(given.flags & KC_OPEN_SNAPSHOTS != 0);
     if let Some(milliseconds) = chosen(given.busy_timeout_ms) {
         options = options.busy_timeout(Duration::from_millis(milliseconds.into()));
     }

@@ -1,5 +1,6 @@
-//! Memory mapped from a file.
+//! Memory mapped from a file, and pages that a child does not inherit.
 
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
@@ -19,11 +20,6 @@ pub(crate) struct Mapping {
 unsafe impl Send for Mapping {}
 
 impl Mapping {
-    pub(crate) fn page_size() -> usize {
-        // SAFETY: sysconf takes any number, and has this one on every Linux.
-        usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
-    }
-
     /// Maps `len` bytes of `file` from `offset`, both whole pages.
     pub(crate) fn shared(file: BorrowedFd<'_>, offset: u64, len: usize) -> io::Result<Mapping> {
         let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
@@ -64,29 +60,31 @@ impl Drop for Mapping {
     }
 }
 
-/// A page that every child finds filled with zeroes, however it was made. It is never unmapped.
-pub(crate) fn wiped_on_fork() -> io::Result<*mut u8> {
-    let len = Mapping::page_size();
+/// The length of a page in bytes.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: sysconf takes any number, and has this one on every Linux.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// A page of zeroes, mapped as mmap(2) takes it. It is never unmapped.
+pub(crate) fn anonymous(protection: c_int, flags: c_int) -> io::Result<*mut u8> {
     // SAFETY: no address is asked for, so nothing that exists is replaced.
-    let start = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            len,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
+    let start = unsafe { libc::mmap(ptr::null_mut(), page_size(), protection, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the range was just mapped, and is ours.
-    if unsafe { libc::madvise(start, len, libc::MADV_WIPEONFORK) } != 0 {
+    Ok(start.cast())
+}
+
+/// A page that every child finds filled with zeroes, however it was made. It is never unmapped.
+pub(crate) fn wiped_on_fork() -> io::Result<*mut u8> {
+    let start = anonymous(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS)?;
+    // SAFETY: the page was just mapped, and is ours.
+    if unsafe { libc::madvise(start.cast(), page_size(), libc::MADV_WIPEONFORK) } != 0 {
         let cause = io::Error::last_os_error();
         // SAFETY: as above; the pointer goes nowhere.
-        unsafe { libc::munmap(start, len) };
+        unsafe { libc::munmap(start.cast(), page_size()) };
         return Err(cause);
     }
-    Ok(start.cast())
+    Ok(start)
 }

@@ -6,3 +6,4 @@ pub(crate) mod file_lock;
 pub(crate) mod mapping;
 pub(crate) mod process;
 pub(crate) mod random;
+mod thread_slots;

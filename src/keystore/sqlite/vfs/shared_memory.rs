@@ -12,7 +12,7 @@ use std::sync::atomic::{Ordering, fence};
 use super::descriptors::{Descriptor, Opening};
 use super::main_file::Failure;
 use crate::platform::file_lock::{self, Lock, Range};
-use crate::platform::mapping::Mapping;
+use crate::platform::mapping::{self, Mapping};
 
 /// The first of SQLite's lock bytes in the file (`UNIX_SHM_BASE` in `os_unix.c`), and how many there are.
 const FIRST_LOCK: i64 = 120;
@@ -65,7 +65,7 @@ impl SharedMemory {
     pub(super) fn region(&mut self, index: usize, size: usize, make: bool) -> io::Result<Option<*mut u8>> {
         let file = self.descriptor.file()?;
         // A mapping covers whole pages: where these are larger than a region, several regions.
-        let mapped = size.max(Mapping::page_size());
+        let mapped = size.max(mapping::page_size());
         let per_mapping = mapped / size;
         while self.regions.len() * per_mapping <= index {
             let from = (self.regions.len() * mapped) as u64;
