@@ -36,6 +36,12 @@ pub(super) fn translate(cause: &rusqlite::Error, store: &StoreName, action: &str
         (ErrorCode::DatabaseCorrupt, _) => (Status::Corrupt, 0, "the file is damaged: restore it from a backup"),
         (ErrorCode::OutOfMemory, _) => (Status::Memory, 0, "free memory and try again"),
         (ErrorCode::DiskFull, _) => (Status::Io, libc::ENOSPC, "the disk is full: make room and try again"),
+        (
+            ErrorCode::SystemIoFailure,
+            ffi::SQLITE_IOERR_LOCK | ffi::SQLITE_IOERR_RDLOCK | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK,
+        ) if matches!(last_errno(), libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP) => {
+            (Status::Io, last_errno(), "its file system has no open-file-description locks: keep it on a local one")
+        }
         (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _) => {
             (Status::Io, last_errno(), "check that the file and its folder are there and may be used by this process")
         }
