@@ -51,7 +51,8 @@
  * Errors        A negative kc_status, and in *error a message for people: what was found, what was expected, what to
  *               do. It holds no secret, no token, no plaintext and no password of a URL. error may be NULL. error is
  *               no output in the sense above. Besides those that a function names, any may give KC_E_INTERNAL: a
- *               defect of keycask, which the process survives; Rust's own words on it go to standard error.
+ *               defect of keycask, which the process survives; Rust's own words on it go to standard error. A
+ *               function without a status then answers 0 or an empty text.
  *               KC_E_MEMORY is for what grows with your input and for the store; without memory for a few hundred
  *               bytes the process aborts.
  *

@@ -12,6 +12,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use once_cell::race::OnceBox;
 
 use crate::data_key::DataKey;
+use crate::forced_panic;
 use crate::freshness::Seen;
 use crate::master_key::WrappedKey;
 use crate::platform::process::{PerProcess, Section};
@@ -188,6 +189,7 @@ impl KeyCache {
         let (number, tag) = self.place(&key.user);
         let _section = Section::begin();
         let _filling = self.filling.get().lock().unwrap_or_else(PoisonError::into_inner);
+        forced_panic::here("cache");
         let chunk = self.chunks[number / CHUNK].get_or_init(|| Box::new((0..CHUNK).map(|_| Bucket::empty()).collect()));
         let bucket = &chunk[number % CHUNK];
         let way = self.way_for(bucket, &key.user);

@@ -64,6 +64,7 @@ mod error;
 #[allow(unsafe_code)]
 pub mod ffi;
 mod flight;
+mod forced_panic;
 mod freshness;
 mod key;
 mod key_cache;

@@ -48,4 +48,17 @@ for source in tests/c/*.c; do
         valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,possible \
         "$work/$name" tests/vectors
 done
+
+# A panic forced in every exported function, in a library of its own that can be told to.
+build_panicking_library() {
+    cargo rustc --lib --crate-type cdylib --quiet -- --cfg keycask_force_panic &&
+        mkdir -p "$work/panicking" && cp "$CARGO_TARGET_DIR/debug/libkeycask.so" "$work/panicking/libkeycask.so.1"
+}
+check "a library in which panics can be forced is built" build_panicking_library
+nothing_of_it() { ! grep -q KEYCASK_PANIC "$LIBRARY/libkeycask.so"; }
+check "the library itself has nothing of that" nothing_of_it
+check "panics.c compiles" compile "$work/panics" tests/panics/panics.c tests/c/check.c -Itests/c -lsqlite3
+check "panics.c knows every function of the header" diff <("$work/panics" --functions) <(declared)
+panics() { LD_LIBRARY_PATH=$work/panicking "$work/panics" 2>"$work/panics.stderr"; }
+tally panics
 totals

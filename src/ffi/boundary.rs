@@ -12,6 +12,7 @@ use super::error::{kc_error, report};
 use super::lengths::KC_NUL_TERMINATED;
 use super::status::{KC_OK, kc_status};
 use crate::error::{Error, Result};
+use crate::forced_panic;
 use crate::status::Status;
 use crate::user::User;
 
@@ -22,7 +23,11 @@ const PTRDIFF_MAX: usize = isize::MAX as usize;
 pub(super) fn run(error: *mut kc_error, body: impl FnOnce() -> Result<()>) -> kc_status {
     // A panic leaves no value of ours in pieces that a later call could meet: shared state is changed by single
     // assignments behind locks, and a transaction is rolled back when it is dropped.
-    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+    let guarded = AssertUnwindSafe(|| {
+        forced_panic::here("call");
+        body()
+    });
+    let outcome = catch_unwind(guarded).unwrap_or_else(|_| {
         Err(Error::new(Status::Internal, "keycask met a defect of its own and gave up this call: please report it"))
     });
     match outcome {
@@ -32,6 +37,15 @@ pub(super) fn run(error: *mut kc_error, body: impl FnOnce() -> Result<()>) -> kc
             cause.status().code()
         }
     }
+}
+
+/// Runs an exported function that has no status: after a panic its answer is the empty one.
+pub(super) fn answer<T>(empty: T, body: impl FnOnce() -> T) -> T {
+    let guarded = AssertUnwindSafe(|| {
+        forced_panic::here("call");
+        body()
+    });
+    catch_unwind(guarded).unwrap_or(empty)
 }
 
 fn argument(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

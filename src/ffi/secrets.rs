@@ -94,7 +94,7 @@ pub unsafe extern "C" fn kc_decrypt(
 /// limit of 64 MiB.
 #[unsafe(no_mangle)]
 pub extern "C" fn kc_encrypted_size(plaintext_len: usize) -> usize {
-    token::text_len(plaintext_len).map_or(0, |len| len + 1)
+    boundary::answer(0, || token::text_len(plaintext_len).map_or(0, |len| len + 1))
 }
 
 /// A capacity that serves for the plaintext of a token of token_len characters, and for a NUL behind it: a few
@@ -102,7 +102,7 @@ pub extern "C" fn kc_encrypted_size(plaintext_len: usize) -> usize {
 /// pass the length.
 #[unsafe(no_mangle)]
 pub extern "C" fn kc_decrypted_size(token_len: usize) -> usize {
-    token::plaintext_bound(token_len) + 1
+    boundary::answer(0, || token::plaintext_bound(token_len) + 1)
 }
 
 /// 1 when value is a token, 0 when it is plaintext from before tokens. It looks at the first three characters
@@ -112,7 +112,7 @@ pub extern "C" fn kc_decrypted_size(token_len: usize) -> usize {
 /// 0 also for NULL and for a length that cannot be; never negative.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kc_is_encrypted(value: *const c_char, value_len: usize) -> i32 {
-    boundary::text(value, value_len, "value").is_ok_and(token::is_encrypted).into()
+    boundary::answer(0, || boundary::text(value, value_len, "value").is_ok_and(token::is_encrypted).into())
 }
 
 /// The lookup hash of an API key: SHA-256 as 64 lower-case hex digits, to find a key among many without keeping

@@ -1,7 +1,7 @@
 /*
  * Fork with busy threads.
  *
- *     fork [--forks N] [--orphans N] [--nonces N] [--wal] [--fork-ms N]
+ *     fork [--forks N] [--orphans N] [--nonces N] [--wal] [--fork-ms N] [--pause MS]
  *
  * Four threads make users, encrypt, decrypt, and open and close the store, while the process forks. A child encrypts and
  * decrypts at once with the store and the key that it inherited, makes a user, and opens the store anew where it has to;
@@ -9,7 +9,8 @@
  * work, and calls that need the store be refused. Then processes are killed while their children live on, and another
  * makes a user at once. Every token is remembered: its user's must open in the end, and no nonce may come twice.
  *
- * --fork-ms: fork() may take so long; 200 by default, for a machine that is busy with other things.
+ * --pause: between two users that the parent makes: where syncs are slow nobody else had a turn.
+ * --fork-ms: fork() may take so long; it is printed always, and judged where the machine is one's own.
  */
 
 #ifndef _GNU_SOURCE
@@ -48,8 +49,9 @@ static const char CACHED[] = "cached", SECRET[] = "sk-alice-1234", PREFIX[] = "v
 
 /* What parent and children share. */
 static struct {
-  unsigned in_flight;    /* Forks that met a store call of another thread; the child's copy of `calls` says so. */
-  unsigned threads_met;  /* Such calls. */
+  unsigned in_flight;    /* Store calls of other threads that were under way when fork was called. */
+  unsigned met;          /* Forks that met such calls. */
+  unsigned outlasted;    /* Children that were made while such a call was still under way, by their copy of `turns`. */
   unsigned refused;      /* Children whose store was refused, and which opened it anew. */
   unsigned children, grandchildren, clones, hangs, errors;
   char first_error[1024];
@@ -65,7 +67,9 @@ static kc_store *store;
 static kc_key *key;
 static char cached_token[80], key_token[80];
 static int stop;
-static int calls; /* Of this process's threads, on the store. */
+static long pause_between_users;
+static int turns[2];       /* Of the threads that call the store: odd while they do. */
+static int turns_before[2]; /* As they were when fork was called. */
 
 /* Helpers --------------------------------------------------------------------------------------------------------- */
 
@@ -174,9 +178,10 @@ static void *make_users(void *unused) {
   kc_error why;
   (void)unused;
   while (!GET(stop)) {
-    ADD(calls, 1);
+    ADD(turns[0], 1);
     is("a new user in the parent", KC_OK, make_user(store, &why), &why);
-    ADD(calls, -1);
+    ADD(turns[0], 1);
+    pause_ms(pause_between_users);
   }
   return NULL;
 }
@@ -215,7 +220,7 @@ static void *open_and_close(void *unused) {
   kc_error why;
   (void)unused;
   while (!GET(stop)) {
-    ADD(calls, 1);
+    ADD(turns[1], 1);
     kc_store *another = open_store();
     if (another != NULL) {
       is("kc_decrypt from the file in the parent", KC_OK,
@@ -223,7 +228,7 @@ static void *open_and_close(void *unused) {
                     sizeof plaintext, NULL, &why), &why);
       kc_free(another);
     }
-    ADD(calls, -1);
+    ADD(turns[1], 1);
     pause_ms(1);
   }
   return NULL;
@@ -238,10 +243,9 @@ static void child(int generation) {
   kc_error why;
   alarm(HANG);
   use_what_is_cached(1);
-  if (generation == 0 && calls > 0) {
-    ADD(all->in_flight, 1);
-    ADD(all->threads_met, (unsigned)calls);
-  }
+  if (generation == 0)
+    for (int i = 0; i < 2; i++)
+      ADD(all->outlasted, turns_before[i] % 2 == 1 && turns[i] == turns_before[i] ? 1 : 0);
   kc_status status = make_user(store, &why);
   if (status == KC_E_UNSUPPORTED) {
     kc_store *anew = open_store();
@@ -333,7 +337,9 @@ static double fork_busily(int forks) {
       give_up("pthread_create");
   for (int i = 0; i < forks && all->hangs < ENOUGH_HANGS; i++) {
     pause_ms(rand() % 10);
-    int raw = i % 4 == 3;
+    int raw = i % 4 == 3, under_way = 0;
+    for (int thread = 0; thread < 2; thread++)
+      under_way += (turns_before[thread] = GET(turns[thread])) % 2;
     double before = now();
     pid_t made = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
     if (made == 0) {
@@ -349,6 +355,10 @@ static double fork_busily(int forks) {
     if (!raw && took > longest)
       longest = took;
     ADD(*(raw ? &all->clones : &all->children), 1);
+    if (!raw) {
+      ADD(all->in_flight, (unsigned)under_way);
+      ADD(all->met, under_way > 0 ? 1 : 0);
+    }
     SET(nonce_quota, nonce_capacity / (size_t)forks * (size_t)(i + 1));
     if (++living == LIVING)
       reap(&living);
@@ -486,9 +496,9 @@ static void *shared(size_t length) {
 int main(int count, char **arguments) {
   static const struct option OPTIONS[] = { { "forks", 1, NULL, 'f' }, { "orphans", 1, NULL, 'o' },
                                            { "nonces", 1, NULL, 'n' }, { "wal", 0, NULL, 'w' },
-                                           { "fork-ms", 1, NULL, 'm' }, { NULL, 0, NULL, 0 } };
+                                           { "fork-ms", 1, NULL, 'm' }, { "pause", 1, NULL, 'p' }, { NULL, 0, NULL, 0 } };
   int forks = 200, orphans = 10, wal = 0, option;
-  double allowed = 1e9; /* The time is printed; it is judged where the machine is one's own. */
+  double allowed = 1e9;
   nonce_capacity = 1000000;
   while ((option = getopt_long(count, arguments, "", OPTIONS, NULL)) != -1)
     switch (option) {
@@ -497,6 +507,7 @@ int main(int count, char **arguments) {
       case 'n': nonce_capacity = (size_t)atol(optarg); break;
       case 'w': wal = 1; break;
       case 'm': allowed = atof(optarg); break;
+      case 'p': pause_between_users = atol(optarg); break;
       default: return 2;
     }
   all = shared(sizeof *all);
@@ -518,11 +529,11 @@ int main(int count, char **arguments) {
   size_t repeated = count_repeated(collected);
 
   printf("%s: %u forks and %u raw clones with %zu busy threads, %u grandchildren; %u forks met %u store calls in flight, "
-         "%u stores were refused and opened anew; fork took at most %.0f ms; %u hangs, %u errors; %zu users, %zu lost; "
+         "%u of which outlasted them, %u stores were refused and opened anew; fork took at most %.0f ms; %u hangs, %u errors; %zu users, %zu lost; "
          "%zu nonces, %zu repeated; %d parents killed while their children lived on, another process had its user within "
          "%.0f ms\n",
-         wal ? "WAL" : "rollback journal", all->children, all->clones, THREADS, all->grandchildren, all->in_flight,
-         all->threads_met, all->refused, longest_fork, all->hangs, all->errors, all->users, lost, collected, repeated,
+         wal ? "WAL" : "rollback journal", all->children, all->clones, THREADS, all->grandchildren, all->met, all->in_flight,
+         all->outlasted, all->refused, longest_fork, all->hangs, all->errors, all->users, lost, collected, repeated,
          orphans, longest_turn);
   if (all->errors > 0)
     printf("  the first error: %s\n", all->first_error);
@@ -535,5 +546,5 @@ int main(int count, char **arguments) {
     unlink(file);
   }
   rmdir(folder);
-  return all->errors > 0 || all->hangs > 0 || lost > 0 || repeated > 0 || longest_fork > allowed || all->in_flight == 0;
+  return all->errors > 0 || all->hangs > 0 || lost > 0 || repeated > 0 || longest_fork > allowed || all->met == 0;
 }

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Change, KeyStore, Location, Patience, Rows, WritableRows};
 use crate::error::{Error, Result, Shortened};
+use crate::forced_panic;
 use crate::options::Options;
 use crate::status::Status;
 use connections::Connections;
@@ -92,6 +93,7 @@ impl SqliteStore {
                 .transaction_with_behavior(behavior)
                 .map_err(|cause| errors::translate(&cause, &self.name, "begin a transaction in"))?;
             work(&rows::SqliteRows::new(&transaction, &self.name))?;
+            forced_panic::here("transaction");
             commit(&transaction, deadline).map_err(|cause| errors::translate(&cause, &self.name, "commit to"))?;
             drop(transaction);
             // What was committed to a file that is no longer the store was not committed.
