@@ -148,9 +148,11 @@ def main():
     for number in range(options.users):
         done = events(found[f"creation {number}"], path)
         orders[in_words(done)] = orders.get(in_words(done), 0) + 1
-        # SQLite syncs at the end of the sector that the commit is in; what it writes after that is the rest of a filler.
+        # SQLite syncs at the end of the sector that the commit is in; what it writes after that is the rest of a filler, of
+        # its header and its page.
         tail = done[::-1].index(("WAL", "synced")) if options.wal and ("WAL", "synced") in done else 0
-        if tail > 1 or not all(in_order(done, *steps) for steps in (WAL if options.wal else ROLLBACK)):
+        tail = done[len(done) - tail:].count(("WAL", "written"))
+        if tail > 2 or not all(in_order(done, *steps) for steps in (WAL if options.wal else ROLLBACK)):
             unsynced.append(f"user {number}: {in_words(done)}")
     made = events(found[""] + found["creation 0"], path)
     if options.wal and not in_order(made, ("WAL", "made"), ("folder", "synced")):
