@@ -3,7 +3,7 @@
 #
 #   scripts/reliability.sh [--short]
 #
-# The whole takes about two hours, with --short some three minutes. Each line is one program's: what came of it, and its
+# The whole takes some 45 minutes, with --short two. Each line is one program's: what came of it, and its
 # figures. The last line is `N passed, N failed`, and `, N skipped` where this machine lacks what a program needs.
 
 source "$(dirname "$0")/lib.sh"
