@@ -57,7 +57,10 @@ compile_error!(
     "the feature `capi` turns a panic into KC_E_INTERNAL, which takes unwinding: build without panic = \"abort\""
 );
 
+mod backup;
+mod census;
 mod cipher;
+mod counter;
 mod data_key;
 mod error;
 #[cfg(feature = "capi")]
@@ -70,13 +73,15 @@ mod key;
 mod key_cache;
 mod keystore;
 mod lookup_hash;
+mod marking;
 mod master_key;
 mod nonce;
 mod options;
 #[allow(unsafe_code)]
 mod platform;
-mod pool_key;
+mod pool;
 mod registry;
+mod rotation;
 mod scratch;
 mod secret;
 mod status;
@@ -84,17 +89,22 @@ mod store;
 mod token;
 mod user;
 mod user_keys;
+mod versions;
 
+pub use census::{Checked, CheckedMasterKey, KnownUser, UserWalk};
 pub use error::{Error, Result};
 pub use key::Key;
+pub use keystore::MasterKeyState;
 pub use lookup_hash::{HASH_LEN, lookup_hash};
 pub use master_key::{MAX_MASTER_KEYS, MasterKey, MasterKeys};
 pub use options::{Call, Options};
+pub use rotation::Rewrapped;
 pub use secret::{KEY_SIZE, SecretBytes};
 pub use status::Status;
 pub use store::Store;
 pub use token::{MAX_PLAINTEXT, is_encrypted};
 pub use user::MAX_USER;
+pub use user_keys::Stats;
 
 /// The README's Rust is compiled and run as the examples here are.
 #[cfg(doctest)]

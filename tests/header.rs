@@ -9,14 +9,28 @@ use std::{env, fs};
 use cbindgen::{Builder, Config, DocumentationStyle, Language, Layout, SortKey, Style};
 
 /// The header's groups: modules of `src/ffi`, in order.
-const GROUPS: [&str; 11] =
-    ["status", "error", "lengths", "objects", "options", "call", "library", "store", "secrets", "keys", "master_key"];
+const GROUPS: [&str; 13] = [
+    "status",
+    "error",
+    "lengths",
+    "objects",
+    "options",
+    "call",
+    "library",
+    "store",
+    "secrets",
+    "keys",
+    "master_key",
+    "operations",
+    "census",
+];
 
 /// What C needs besides, and no Rust item stands for.
 fn macros(module: &str) -> &'static str {
     match module {
         "options" => "\n/** Every field at its default. */\n#define KC_OPTIONS_INIT { sizeof(kc_options), 0, 0, 0 }\n",
         "call" => "\n/** No flags. */\n#define KC_CALL_INIT { sizeof(kc_call), 0, NULL, 0 }\n",
+        "census" => "\n/** Nothing found yet. */\n#define KC_CHECK_REPORT_INIT { .size = sizeof(kc_check_report) }\n",
         _ => "",
     }
 }
