@@ -117,7 +117,7 @@ impl Pool {
             return Err(refusal);
         }
         if call.cached_only {
-            return Err(would_block());
+            return Err(would_block("the pool key of another master key"));
         }
         self.find_more()?;
         if self.keys.all().len() > known.len() && opens(&self.keys.all()) {

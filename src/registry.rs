@@ -14,16 +14,22 @@ const KNOWN: Demands = Demands { must_read: Demands::VERSIONS, must_write: Deman
 /// Checks that `given` opens this store: one of them is registered as active or, where none is registered yet, opens one
 /// of the first 1,000 rows. A store without rows takes any.
 pub(crate) fn check_opening(rows: &dyn Rows, given: &MasterKeys) -> Result<Demands> {
-    let demands = rows.demands()?;
-    let unknown = demands.must_read & !KNOWN.must_read;
-    if unknown != 0 {
-        return Err(newer(rows, "reading", unknown));
-    }
+    let demands = check_reading(rows)?;
     let registered = rows.master_keys()?;
     if registered.is_empty() {
         opened_rows(rows, given)?;
     } else {
         check_one_active(rows, &registered, given)?;
+    }
+    Ok(demands)
+}
+
+/// Checks that this build knows all that a program must know to read this store.
+pub(crate) fn check_reading(rows: &dyn Rows) -> Result<Demands> {
+    let demands = rows.demands()?;
+    let unknown = demands.must_read & !KNOWN.must_read;
+    if unknown != 0 {
+        return Err(newer(rows, "reading", unknown));
     }
     Ok(demands)
 }

@@ -108,7 +108,7 @@ pub(crate) enum Patience {
     Timeout,
 }
 
-/// What has changed in a store.
+/// What has changed in a store; more comes later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     None,

@@ -69,11 +69,7 @@ impl UserKeys {
 
     /// Runs `work`, which removes keys and names what it removed, and sees to it that nothing of that remains in the store's
     /// files; nor, where that failed before, of what was removed then.
-    fn remove(
-        &self,
-        user: User<'_>,
-        work: &mut dyn FnMut(&dyn WritableTables) -> Result<Remains>,
-    ) -> Result<()> {
+    fn remove(&self, user: User<'_>, work: &mut dyn FnMut(&dyn WritableTables) -> Result<Remains>) -> Result<()> {
         let (mut remains, mut overdue) = (Vec::new(), false);
         self.keystore.write(&mut |rows| {
             registry::check_writing(rows)?;

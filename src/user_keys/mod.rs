@@ -3,7 +3,7 @@
 mod lifecycle;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -31,8 +31,8 @@ pub(crate) struct UserKeys {
     cache: KeyCache,
     loads: Flights<Arc<CachedKey>>,
     freshness: Freshness,
-    /// A change was seen, and whether this build and its master keys suit the store since has not.
-    unchecked: AtomicBool,
+    /// What has changed, while it has not been seen yet whether this build and its master keys suit the store since.
+    unchecked: AtomicU8,
     /// As of the last look.
     demands: LastDemands,
     /// Calls that found no key in the cache.
@@ -106,7 +106,7 @@ impl UserKeys {
             cache: KeyCache::new(options.cache_users),
             loads: Flights::new(),
             freshness,
-            unchecked: AtomicBool::new(false),
+            unchecked: AtomicU8::new(Change::None as u8),
             demands: LastDemands {
                 must_read: AtomicU64::new(demands.must_read),
                 must_write: AtomicU64::new(demands.must_write),
@@ -195,7 +195,7 @@ impl UserKeys {
             return Err(refusal);
         }
         if call.cached_only {
-            return Err(would_block());
+            return Err(would_block("the user's key"));
         }
         self.look(Patience::Timeout)?;
         let (user, seen) = (User::new(key.user())?, self.freshness.seen());
@@ -237,7 +237,7 @@ impl UserKeys {
             return Ok(key);
         }
         if call.cached_only && (self.freshness.is_due() || key.seen() != self.freshness.seen()) {
-            return Err(would_block());
+            return Err(would_block("the user's key"));
         }
         self.look_if_due()?;
         let seen = self.freshness.seen();
@@ -262,7 +262,7 @@ impl UserKeys {
     #[cold]
     fn loaded(&self, user: User<'_>, call: Call) -> Result<Arc<CachedKey>> {
         if call.cached_only {
-            return Err(would_block());
+            return Err(would_block("the user's key"));
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         self.check_process()?;
@@ -390,16 +390,23 @@ impl UserKeys {
 
     fn look(&self, patience: Patience) -> Result<()> {
         let begun = self.freshness.begin();
-        if self.keystore.look(patience)? != Change::None {
+        let change = self.keystore.look(patience)?;
+        if change != Change::None {
             self.freshness.changed();
-            self.unchecked.store(true, Ordering::Release);
+            self.unchecked.fetch_max(change as u8, Ordering::AcqRel);
         }
-        if self.unchecked.load(Ordering::Acquire) {
+        let unchecked = self.unchecked.load(Ordering::Acquire);
+        if unchecked != Change::None as u8 {
             self.keystore.read(patience, &mut |rows| {
-                self.demands.set(registry::check_opening(rows, &self.master_keys)?);
+                // In the file that it has opened a process reads on with master keys that are being retired there.
+                self.demands.set(if unchecked == Change::File as u8 {
+                    registry::check_opening(rows, &self.master_keys)?
+                } else {
+                    registry::check_reading(rows)?
+                });
                 Ok(())
             })?;
-            self.unchecked.store(false, Ordering::Release);
+            let _ = self.unchecked.compare_exchange(unchecked, Change::None as u8, Ordering::AcqRel, Ordering::Acquire);
         }
         self.freshness.looked(begun);
         Ok(())
@@ -423,9 +430,9 @@ impl UserKeys {
 }
 
 #[cold]
-pub(crate) fn would_block() -> Error {
+pub(crate) fn would_block(what: &str) -> Error {
     Error::new(
         Status::WouldBlock,
-        "what this takes is not cached: call again without KC_CACHED_ONLY where waiting is allowed",
+        format!("{what} is not cached: call again without KC_CACHED_ONLY where waiting is allowed"),
     )
 }
