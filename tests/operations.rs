@@ -533,7 +533,7 @@ fn a_backup_is_a_store_of_its_own_made_while_others_work() {
             store.backup(&copy).unwrap();
         });
         assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(&copy).unwrap().len() > 0, true);
+        assert!(fs::metadata(&copy).unwrap().len() > 0);
         assert!(all_open(&Store::open(&copy, ring(&[1]), &Options::new().read_only(true)).unwrap(), &tokens));
         let beside: Vec<_> =
             folder.names().into_iter().filter(|name| name.starts_with('.') || name.contains("copy")).collect();
