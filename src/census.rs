@@ -205,15 +205,16 @@ fn known(rows: &dyn Tables, row: &UserRow<'_>, master_keys: &MasterKeys) -> Resu
         },
     };
     let mut versions = 0;
-    if let Some(user) = row.user.and_then(|name| User::new(name).ok()) {
+    let name = row.user.and_then(|name| str::from_utf8(name).ok());
+    if let Some(user) = name.and_then(|name| User::new(name).ok()) {
         rows.versions(user, &mut |_| {
             versions += 1;
             Ok(Enough::No)
         })?;
     }
     Ok(KnownUser {
-        name: row.user.filter(|name| !name.is_empty()).map(Into::into),
-        created_at: row.created_at.unwrap_or_default().into(),
+        name: name.filter(|name| !name.is_empty()).map(Into::into),
+        created_at: String::from_utf8_lossy(row.created_at.unwrap_or_default()).into_owned(),
         master_key,
         trouble,
         versions,

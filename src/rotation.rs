@@ -15,7 +15,7 @@ use crate::registry;
 use crate::status::Status;
 
 /// So many rows are looked at in one transaction: others wait no longer than for these.
-const STEP: u32 = 1000;
+const STEP: u32 = 8192;
 
 /// How far a rotation of the master key has come.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -229,9 +229,7 @@ impl Walk {
             keep_pool_key(rows, master_keys, pool_keys, id)?;
             self.layout = rows.layout()?;
         }
-        for (place, resealed) in &moved {
-            rows.set_user_key(*place, resealed)?;
-        }
+        rows.set_user_keys(&moved)?;
         self.seen += u64::from(visited);
         self.moved += moved.len() as u64;
         self.all_users_seen = visited < STEP && (moved.len() as u64) < limit;

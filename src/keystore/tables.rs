@@ -41,8 +41,8 @@ pub(crate) trait Tables: Rows {
 
 /// A key store's tables inside a writing transaction.
 pub(crate) trait WritableTables: Tables + WritableRows {
-    /// Changes the value of the row at `place`.
-    fn set_user_key(&self, place: Place, wrapped: &[u8]) -> Result<()>;
+    /// Changes the values of the rows at these places.
+    fn set_user_keys(&self, keys: &[(Place, Vec<u8>)]) -> Result<()>;
 
     /// Gives a user who has a row another key.
     fn replace_user_key(&self, user: User<'_>, wrapped: &WrappedKey) -> Result<()>;
@@ -83,9 +83,9 @@ pub(crate) struct Layout(pub [u64; 3]);
 /// A user's row as it is: other programs write rows too.
 pub(crate) struct UserRow<'r> {
     pub(crate) place: Place,
-    /// Nothing where it is no text.
-    pub(crate) user: Option<&'r str>,
-    pub(crate) created_at: Option<&'r str>,
+    /// The bytes of a TEXT; nothing where it is none.
+    pub(crate) user: Option<&'r [u8]>,
+    pub(crate) created_at: Option<&'r [u8]>,
     /// Nothing where it is no BLOB.
     pub(crate) key: Option<&'r [u8]>,
 }

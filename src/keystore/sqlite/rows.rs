@@ -228,8 +228,8 @@ impl Tables for SqliteRows<'_> {
                 while let Some(row) = rows.next()? {
                     let user_row = UserRow {
                         place: Place(row.get(0)?),
-                        user: row.get_ref(1)?.as_str().ok(),
-                        created_at: row.get_ref(2)?.as_str().ok(),
+                        user: text(row.get_ref(1)?),
+                        created_at: text(row.get_ref(2)?),
                         key: row.get_ref(3)?.as_blob().ok(),
                     };
                     match visit(&user_row) {
@@ -364,8 +364,12 @@ impl Tables for SqliteRows<'_> {
 }
 
 impl WritableTables for SqliteRows<'_> {
-    fn set_user_key(&self, place: Place, wrapped: &[u8]) -> Result<()> {
-        self.change("UPDATE encryption_keys SET encrypted_key = ? WHERE rowid = ?", (wrapped, place.0))
+    fn set_user_keys(&self, keys: &[(Place, Vec<u8>)]) -> Result<()> {
+        let changed = self
+            .transaction
+            .prepare_cached("UPDATE encryption_keys SET encrypted_key = ? WHERE rowid = ?")
+            .and_then(|mut change| keys.iter().try_for_each(|(place, key)| change.execute((key, place.0)).map(|_| ())));
+        self.written(changed)
     }
 
     fn replace_user_key(&self, user: User<'_>, wrapped: &WrappedKey) -> Result<()> {
@@ -443,6 +447,13 @@ impl WritableTables for SqliteRows<'_> {
             KeptPlace::Version(row) => ("UPDATE keycask_version SET master = ?, wrapped = ? WHERE rowid = ?", row),
         };
         self.change(statement, (key.under.0, &key.wrapped, row))
+    }
+}
+
+fn text(value: ValueRef<'_>) -> Option<&[u8]> {
+    match value {
+        ValueRef::Text(text) => Some(text),
+        _ => None,
     }
 }
 
