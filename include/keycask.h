@@ -748,7 +748,7 @@ typedef struct kc_store_stats {
  * writer left), KC_E_UNSUPPORTED, KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
  */
 KC_MUST_USE
-kc_status kc_check(kc_store *store, struct kc_check_report *report, kc_error *error);
+kc_status kc_check(kc_store *store, kc_check_report *report, kc_error *error);
 
 /**
  * The next user of a walk over all users with a row, one a call, in no order that means anything. KC_END
@@ -763,11 +763,11 @@ kc_status kc_check(kc_store *store, struct kc_check_report *report, kc_error *er
  */
 KC_MUST_USE
 kc_status kc_next_user(kc_store *store,
-                       struct kc_user_walk *walk,
+                       kc_user_walk *walk,
                        char *user,
                        size_t user_capacity,
                        size_t *user_len,
-                       struct kc_user_info *info,
+                       kc_user_info *info,
                        kc_error *error);
 
 /**
@@ -776,10 +776,16 @@ kc_status kc_next_user(kc_store *store,
  * Errors: KC_E_ARGUMENT, KC_E_HANDLE.
  */
 KC_MUST_USE
-kc_status kc_stats(kc_store *store, struct kc_store_stats *stats, kc_error *error);
+kc_status kc_stats(kc_store *store, kc_store_stats *stats, kc_error *error);
 
 /** Nothing found yet. */
-#define KC_CHECK_REPORT_INIT { .size = sizeof(kc_check_report) }
+#define KC_CHECK_REPORT_INIT { sizeof(kc_check_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 } }
+/** Before the first user. */
+#define KC_USER_WALK_INIT { sizeof(kc_user_walk), 0, { 0 } }
+/** Nothing known yet. */
+#define KC_USER_INFO_INIT { sizeof(kc_user_info), 0, 0, 0, 0, { 0 } }
+/** Nothing counted yet. */
+#define KC_STORE_STATS_INIT { sizeof(kc_store_stats), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #ifdef __cplusplus
 }
