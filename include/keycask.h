@@ -95,9 +95,8 @@
  * Plaintext taken for granted.   Who can write where your tokens lie can take the "v2:" off, and the value looks
  *     like legacy plaintext. When all values have been encrypted, refuse what kc_is_encrypted denies.
  *
- * Pool tokens after a new master key.   The pool key comes from the first master key alone: with another one in
- *     front, tokens of the pool give KC_E_AUTHENTICATION. Open with the old key first once more, decrypt, and
- *     encrypt anew.
+ * The old master key, deleted too early.   Backups, services not yet restarted and rows not yet moved need it.
+ *     docs/operations.md has the steps; kc_rewrap says when nothing hangs on it any more.
  *
  * Too many messages under one key.   Random nonces allow 2^32 messages a key. No user gets there; a pool key
  *     does, at 1,000 a second, after 50 days. Spread the load over users.
@@ -194,7 +193,7 @@ typedef struct kc_error {
 /* Lengths --------------------------------------------------------------------------------------------------------- */
 
 #define KC_NUL_TERMINATED SIZE_MAX    /**< As the length of a const char * input: it ends at its NUL. */
-#define KC_FROM_ENVIRONMENT SIZE_MAX  /**< As master_keys_len: in API_KEY_MASTER_KEY or API_KEY_MASTER_KEY_FILE. */
+#define KC_FROM_ENVIRONMENT SIZE_MAX  /**< As master_keys_len: in API_KEY_MASTER_KEY and its like. */
 #define KC_KEY_SIZE 32                /**< The bytes of a raw key: master keys, users' keys, imported ones. */
 #define KC_HASH_SIZE 65               /**< A capacity for a lookup hash: 64 hex digits and a NUL. */
 #define KC_MASTER_KEY_TEXT_SIZE 45    /**< A capacity for a master key's text: 44 characters and a NUL. */
@@ -304,8 +303,9 @@ void kc_wipe(void *memory, size_t len);
  *
  * master_keys: n x 32 bytes, n from 1 to 16, the current one first. Keys under any of them open; new ones are
  * wrapped under the first. (NULL, KC_FROM_ENVIRONMENT): the one in API_KEY_MASTER_KEY, else in the file that
- * API_KEY_MASTER_KEY_FILE names; its pointer must be NULL. They are copied, and wiped by kc_free; yours are
- * yours to wipe.
+ * API_KEY_MASTER_KEY_FILE names, and behind it those in API_KEY_MASTER_KEY_PREVIOUS, separated by commas, else
+ * in the file that API_KEY_MASTER_KEY_PREVIOUS_FILE names; the pointer must be NULL. They are copied, and wiped
+ * by kc_free; yours are yours to wipe.
  *
  * options: NULL for the defaults. store: receives the handle, to be freed with kc_free.
  *
@@ -459,7 +459,8 @@ kc_status kc_user_key(kc_store *store,
 /**
  * The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
  * RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
- * file. With another master key in front it is another key: encrypt what it made anew before.
+ * file. It opens what the pool keys of the other given master keys made too, and of those that kc_rewrap has
+ * retired; KC_TELL_STALE tells it.
  *
  * key: receives the handle, to be freed with kc_free; it ends with its store.
  *

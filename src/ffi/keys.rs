@@ -41,7 +41,8 @@ pub unsafe extern "C" fn kc_user_key(
 
 /// The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
 /// RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
-/// file. With another master key in front it is another key: encrypt what it made anew before.
+/// file. It opens what the pool keys of the other given master keys made too, and of those that kc_rewrap has
+/// retired; KC_TELL_STALE tells it.
 ///
 /// key: receives the handle, to be freed with kc_free; it ends with its store.
 ///
