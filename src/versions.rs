@@ -3,7 +3,6 @@
 use crate::data_key::DataKey;
 use crate::error::Result;
 use crate::keystore::{Demands, Enough, KeptKey, Tables, WritableTables};
-use crate::marking;
 use crate::master_key::MasterKeys;
 use crate::registry;
 use crate::secret::SecretKey;
@@ -48,12 +47,4 @@ pub(crate) fn remains(rows: &dyn Tables, user: User<'_>) -> Result<Vec<Box<[u8]>
         Ok(Enough::No)
     })?;
     Ok(remains)
-}
-
-/// Checks that the user was not erased and may be worked on by this build.
-pub(crate) fn check_writing(rows: &dyn Tables, master_keys: &MasterKeys, user: User<'_>) -> Result<()> {
-    if registry::check_writing(rows)?.may_be_erased() {
-        marking::check_not_erased(rows, master_keys, user)?;
-    }
-    Ok(())
 }

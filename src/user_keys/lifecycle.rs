@@ -46,7 +46,8 @@ impl UserKeys {
     /// Lifts the mark of an erased user, whose next use makes a new key. Of a user who was not erased, nothing changes.
     pub(crate) fn restore(&self, user: User<'_>) -> Result<()> {
         self.keystore.write(&mut |rows| {
-            if registry::check_writing(rows)?.may_be_erased() && marking::is_erased(rows, &self.master_keys, user)? {
+            registry::check_writing(rows)?;
+            if marking::is_erased(rows, &self.master_keys, user)? {
                 rows.remove_mark(&marking::mark_of(rows, &self.master_keys, user)?)?;
                 // Another program, which knows nothing of the mark, may have made one.
                 rows.remove_user(user)?;
@@ -59,7 +60,8 @@ impl UserKeys {
     /// Gives the user another key, and keeps the one that they have for reading.
     pub(crate) fn rotate(&self, user: User<'_>) -> Result<()> {
         self.keystore.write(&mut |rows| {
-            versions::check_writing(rows, &self.master_keys, user)?;
+            registry::check_writing(rows)?;
+            marking::check_not_erased(rows, &self.master_keys, user)?;
             let stored = rows.user_key(user)?.ok_or_else(|| self.unknown(user))?;
             let (wrapped, _, under) = self.unwrap(rows, user, stored)?;
             versions::rotate(rows, &self.master_keys, user, &KeptKey { under, wrapped: wrapped.to_vec() })

@@ -294,7 +294,11 @@ impl UserKeys {
                 marking::check_not_erased(rows, &self.master_keys, user)?;
             }
             found = match rows.user_key(user)? {
-                None => None,
+                None => {
+                    // Of users who are gone it is told why, also where the first erasure has not been seen here yet.
+                    marking::check_not_erased(rows, &self.master_keys, user)?;
+                    None
+                }
                 Some(StoredKey::Wrapped(wrapped)) if known.is_some_and(|known| *known.wrapped() == wrapped) => {
                     known.cloned()
                 }
@@ -313,7 +317,8 @@ impl UserKeys {
     fn create(&self, user: User<'_>, seen: Seen) -> Result<Arc<CachedKey>> {
         let mut created = None;
         self.keystore.write(&mut |rows| {
-            versions::check_writing(rows, &self.master_keys, user)?;
+            registry::check_writing(rows)?;
+            marking::check_not_erased(rows, &self.master_keys, user)?;
             created = Some(match rows.user_key(user)? {
                 Some(stored) => self.unwrapped(rows, user, stored, seen)?,
                 None => {
