@@ -26,9 +26,9 @@ python() { "$PYTHON" "tests/operations/$1.py" "${@:2}"; }
 
 if [ $form = short ]; then
     kills=(--kills 30) races=(--users 300) fleet=(--seconds 0.5)
-    million=(--users 50000)
+    million=(--users 50000) versions=(--versions 1000)
 else
-    kills=(--kills 300) races=(--users 2000) fleet=(--seconds 3) million=()
+    kills=(--kills 300) races=(--users 2000) fleet=(--seconds 3) million=() versions=()
 fi
 
 for mode in '' --wal; do
@@ -39,5 +39,6 @@ for mode in '' --wal; do
     figures "operations on a full disk$called" python full_disk $mode
 done
 figures "the same, the store locked" python erasure_races --users 100 --locked
+figures "a user with many earlier keys" python versions "${versions[@]}"
 figures "rewrapping many users" python million "${million[@]}"
 totals

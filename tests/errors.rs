@@ -126,6 +126,9 @@ const MASTER_KEY: &[Case] = &[
         from_environment()
     }),
     alone("`API_KEY_MASTER_KEY`: not ASCII", &[(KEY, "“AAAA”")], |_| from_environment()),
+    alone("`API_KEY_MASTER_KEY_PREVIOUS`: the second of two is no key", &[(KEY, GOOD), (PREVIOUS, TWO)], |_| {
+        from_environment()
+    }),
     alone("`API_KEY_MASTER_KEY_FILE`: missing", &[(KEY_FILE, "{folder}/none")], |_| from_environment()),
     alone(
         "`API_KEY_MASTER_KEY_FILE`: the key itself",
@@ -536,6 +539,9 @@ const SYSTEM: &[Case] = &[
 
 const KEY: &str = "API_KEY_MASTER_KEY";
 const KEY_FILE: &str = "API_KEY_MASTER_KEY_FILE";
+const PREVIOUS: &str = "API_KEY_MASTER_KEY_PREVIOUS";
+const GOOD: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const TWO: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,not a key";
 
 fn failure<T: std::fmt::Debug>(outcome: Outcome<T>) -> Failure {
     outcome.expect_err("the input is bad")

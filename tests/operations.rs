@@ -207,6 +207,33 @@ fn two_rotations_at_once_and_services_beside_them_lose_nothing() {
 }
 
 #[test]
+fn a_user_is_erased_restored_and_given_other_keys_while_the_store_is_rotated() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let store = open(&path, &[1]).unwrap();
+    with_users(&store, named("user", 200));
+    drop(store);
+    let token = thread::scope(|scope| {
+        scope.spawn(|| rewrap(&open(&path, &[2, 1]).unwrap(), 5));
+        let store = open(&path, &[2, 1]).unwrap();
+        for _ in 0..20 {
+            store.rotate_user("user 100").unwrap();
+            store.erase_user("user 100").unwrap();
+            assert_eq!(status(store.encrypt("user 100", b"")), Err(Status::UserDestroyed));
+            store.restore_user("user 100").unwrap();
+            store.encrypt("user 100", b"").unwrap();
+        }
+        store.rotate_user("user 100").unwrap();
+        store.encrypt("user 100", b"user 100").unwrap()
+    });
+    rewrap(&open(&path, &[2, 1]).unwrap(), 1000);
+    let store = open(&path, &[2]).unwrap();
+    assert!(opens(&store, "user 100", &token));
+    let found = store.check().unwrap();
+    assert_eq!((found.good, found.damaged, found.unopened, found.versions, found.erased), (200, 0, 0, 1, 0));
+}
+
+#[test]
 fn a_rotation_that_another_file_takes_the_place_of_begins_again() {
     let folder = Folder::new();
     let (path, backup) = (folder.path("keys.db"), folder.path("backup.db"));
