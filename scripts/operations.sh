@@ -26,7 +26,7 @@ python() { "$PYTHON" "tests/operations/$1.py" "${@:2}"; }
 
 if [ $form = short ]; then
     kills=(--kills 30) races=(--users 300) fleet=(--seconds 0.5)
-    million=(--users 50000) versions=(--versions 1000)
+    million=(--users 50000 --rounds 1) versions=(--versions 1000)
 else
     kills=(--kills 300) races=(--users 2000) fleet=(--seconds 3) million=() versions=()
 fi

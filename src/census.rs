@@ -1,11 +1,9 @@
 //! Looking through a store: every row, one after the other.
 
-use crate::cipher::OVERHEAD;
 use crate::error::{Error, Result};
 use crate::keystore::{Enough, KeyStore, Layout, MasterKeyState, Patience, Place, Tables, UserRow};
-use crate::master_key::{MAX_MASTER_KEYS, MasterKeys};
+use crate::master_key::{MAX_MASTER_KEYS, MasterKeys, WRAPPED_SIZE};
 use crate::registry;
-use crate::secret::KEY_SIZE;
 use crate::status::Status;
 use crate::user::User;
 
@@ -94,11 +92,11 @@ fn try_check(keystore: &dyn KeyStore, master_keys: &MasterKeys) -> Result<Option
             (visited, here, step) = (0, reached, checked.clone());
             moved = layout.is_some_and(|layout| rows.layout().ok() != Some(layout));
             layout = Some(rows.layout()?);
-            rows.walk(reached, STEP, &mut |row| {
+            rows.walk(reached, STEP, &mut |place, sealed| {
                 visited += 1;
-                here = row.place;
+                here = place;
                 step.users += 1;
-                match opened(row, master_keys)? {
+                match opened(sealed, master_keys)? {
                     Key::Good(at) => {
                         step.good += 1;
                         step.master_keys[at].keys += 1;
@@ -185,18 +183,18 @@ pub(crate) fn next_user(
                 ));
             }
         };
-        rows.walk(after, 1, &mut |row| {
+        if let Some(row) = rows.next_row(after)? {
             reached = UserWalk(Some((layout, row.place)));
             found = Some(known(rows, row, master_keys)?);
-            Ok(Enough::Yes)
-        })
+        }
+        Ok(())
     })?;
     *walk = reached;
     Ok(found)
 }
 
-fn known(rows: &dyn Tables, row: &UserRow<'_>, master_keys: &MasterKeys) -> Result<KnownUser> {
-    let (master_key, trouble) = match opened(row, master_keys)? {
+fn known(rows: &dyn Tables, row: UserRow, master_keys: &MasterKeys) -> Result<KnownUser> {
+    let (master_key, trouble) = match opened(&row.key, master_keys)? {
         Key::Good(at) => (Some(at), None),
         Key::WrongLength(at) => (Some(at), Some(Status::Corrupt)),
         Key::Unopened => match registry::lacking(rows, master_keys)? {
@@ -205,27 +203,25 @@ fn known(rows: &dyn Tables, row: &UserRow<'_>, master_keys: &MasterKeys) -> Resu
         },
     };
     let mut versions = 0;
-    let name = row.user.and_then(|name| str::from_utf8(name).ok());
-    if let Some(user) = name.and_then(|name| User::new(name).ok()) {
+    if let Ok(user) = User::new(&row.user) {
         rows.versions(user, &mut |_| {
             versions += 1;
             Ok(Enough::No)
         })?;
     }
     Ok(KnownUser {
-        name: name.filter(|name| !name.is_empty()).map(Into::into),
-        created_at: String::from_utf8_lossy(row.created_at.unwrap_or_default()).into_owned(),
+        name: (!row.user.is_empty()).then_some(row.user),
+        created_at: row.created_at,
         master_key,
         trouble,
         versions,
     })
 }
 
-fn opened(row: &UserRow<'_>, master_keys: &MasterKeys) -> Result<Key> {
-    let Some(sealed) = row.key else { return Ok(Key::Unopened) };
+fn opened(sealed: &[u8], master_keys: &MasterKeys) -> Result<Key> {
     for (at, key) in master_keys.iter().enumerate() {
         if key.opens(sealed)? {
-            return Ok(if sealed.len() == KEY_SIZE + OVERHEAD { Key::Good(at) } else { Key::WrongLength(at) });
+            return Ok(if sealed.len() == WRAPPED_SIZE { Key::Good(at) } else { Key::WrongLength(at) });
         }
     }
     Ok(Key::Unopened)

@@ -204,21 +204,21 @@ impl Walk {
     ) -> Result<Step> {
         let current = master_keys.current().id();
         let (mut moved, mut found, mut visited) = (Vec::new(), Vec::new(), 0);
-        rows.walk(self.reached, STEP, &mut |row| {
+        rows.walk(self.reached, STEP, &mut |place, sealed| {
             visited += 1;
-            self.reached = row.place;
-            match self.opened(row.key.unwrap_or_default(), master_keys)? {
+            self.reached = place;
+            match self.opened(sealed, master_keys)? {
                 Opened::ByNone if is_lacking(rows, master_keys)? => return Err(lacking(rows)),
                 Opened::ByNone => self.skipped += 1,
-                Opened::ToMove(resealed) => moved.push((row.place, resealed)),
+                Opened::ToMove(resealed) => moved.push((place, resealed)),
                 Opened::By(id) if id == current => {}
                 // Registered after the current one: nothing is moved back.
                 Opened::By(id) if rows.master_keys()?.iter().any(|known| known.id == id) => {}
                 Opened::By(id) => {
                     found.push(id);
                     self.from.push(id);
-                    if let Opened::ToMove(resealed) = self.opened(row.key.unwrap_or_default(), master_keys)? {
-                        moved.push((row.place, resealed));
+                    if let Opened::ToMove(resealed) = self.opened(sealed, master_keys)? {
+                        moved.push((place, resealed));
                     }
                 }
             }

@@ -7,9 +7,12 @@ use crate::user::User;
 
 /// A key store's tables, as one transaction sees them.
 pub(crate) trait Tables: Rows {
-    /// Up to `limit` rows behind the place `after`, in the order of their places, handed to `visit` until it answers that it
-    /// has seen enough.
-    fn walk(&self, after: Place, limit: u32, visit: &mut dyn FnMut(&UserRow<'_>) -> Result<Enough>) -> Result<()>;
+    /// The keys of up to `limit` rows behind the place `after`, in the order of their places, handed to `visit` until it
+    /// answers that it has seen enough. Other programs write rows too: one whose key is no BLOB has nothing.
+    fn walk(&self, after: Place, limit: u32, visit: &mut dyn FnMut(Place, &[u8]) -> Result<Enough>) -> Result<()>;
+
+    /// The row behind the place `after`.
+    fn next_row(&self, after: Place) -> Result<Option<UserRow>>;
 
     /// What places hold for: while it is the same, a row that was seen keeps its place, and a new one is behind all others.
     fn layout(&self) -> Result<Layout>;
@@ -80,14 +83,12 @@ impl Place {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Layout(pub [u64; 3]);
 
-/// A user's row as it is: other programs write rows too.
-pub(crate) struct UserRow<'r> {
+/// A user's row as it is. Text that is none, and a key that is no BLOB, are empty.
+pub(crate) struct UserRow {
     pub(crate) place: Place,
-    /// The bytes of a TEXT; nothing where it is none.
-    pub(crate) user: Option<&'r [u8]>,
-    pub(crate) created_at: Option<&'r [u8]>,
-    /// Nothing where it is no BLOB.
-    pub(crate) key: Option<&'r [u8]>,
+    pub(crate) user: String,
+    pub(crate) created_at: String,
+    pub(crate) key: Vec<u8>,
 }
 
 /// A key of the store's own, wrapped as users' keys are.

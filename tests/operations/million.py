@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import sqlite3
+import statistics
 import tempfile
 import time
 
@@ -37,7 +38,7 @@ def fill(path, users):
 
 def read(path, users, stop, results):
     """Asks for keys of users at random, each from the file; answers the times, in microseconds."""
-    times, size = [], capi.c_size_t()
+    times = []
     key, error = capi.c_void_p(), capi.kc_error()
     with capi.Store(path, master_key(2), master_key(1), cache_users=KC_NONE, busy_timeout_ms=60_000) as store:
         while not stop.is_set():
@@ -47,7 +48,6 @@ def read(path, users, stop, results):
             times.append(1e6 * (time.perf_counter() - begun))
             assert status == 0, error.message
             capi.LIBRARY.kc_free(key)
-    del size
     results.put(times)
 
 
@@ -55,52 +55,68 @@ def percentile(times, part):
     return sorted(times)[min(len(times) - 1, int(len(times) * part))]
 
 
+def updated(path):
+    """The time that SQLite itself needs, in a transaction as durable as keycask's."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = EXTRA")
+        begun = time.monotonic()
+        connection.execute("UPDATE encryption_keys SET encrypted_key = randomblob(60)")
+        return time.monotonic() - begun
+
+
+def rewrapped(path, limit):
+    """The time that keycask needs, and how many it has moved."""
+    begun, moved = time.monotonic(), 0
+    with capi.Store(path, master_key(2), master_key(1)) as store:
+        while True:
+            done, remaining, _ = store.rewrap(limit)
+            moved += done
+            if remaining == 0:
+                return time.monotonic() - begun, moved
+
+
+def with_a_reader(path, users, work):
+    """What `work` answers, and the times of another process's reads meanwhile."""
+    context = multiprocessing.get_context("spawn")
+    stop, results = context.Event(), context.Queue()
+    reader = context.Process(target=read, args=(path, users, stop, results))
+    reader.start()
+    time.sleep(1)
+    answer = work()
+    stop.set()
+    times = results.get()
+    reader.join()
+    return answer, times
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--users", type=int, default=1_000_000)
     arguments.add_argument("--limit", type=int, default=100_000)
+    arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
-    context = multiprocessing.get_context("spawn")
+    plain, took, calm, busy, longest, troubles = [], [], [], [], 0, []
     with tempfile.TemporaryDirectory() as folder:
-        path, copy = os.path.join(folder, "keys.db"), os.path.join(folder, "copy.db")
-        fill(path, options.users)
-        shutil.copy(path, copy)
-        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous = EXTRA")
-            begun = time.monotonic()
-            connection.execute("UPDATE encryption_keys SET encrypted_key = randomblob(60)")
-            plain = time.monotonic() - begun
-        os.remove(copy)
-
-        def beside(work):
-            stop, results = context.Event(), context.Queue()
-            reader = context.Process(target=read, args=(path, options.users, stop, results))
-            reader.start()
-            time.sleep(1)
-            answer = work()
-            stop.set()
-            times = results.get()
-            reader.join()
-            return answer, times
-
-        _, before = beside(lambda: time.sleep(5))
-
-        def rewrap():
-            begun, moved, longest = time.monotonic(), 0, 0
-            with capi.Store(path, master_key(2), master_key(1)) as store:
-                while True:
-                    done, remaining, _ = store.rewrap(options.limit)
-                    moved += done
-                    if remaining == 0:
-                        return moved, time.monotonic() - begun
-
-        (moved, took), meanwhile = beside(rewrap)
-        with capi.Store(path, master_key(2)) as store:
-            good = store.check().good
-    ratio, calm, busy = took / plain, percentile(before, 0.99), percentile(meanwhile, 0.99)
-    finish(f"{moved} users rewrapped in {took:.1f} s, {ratio:.2f} times what SQLite needs to update them ({plain:.1f} s); reads "
-           f"beside it: p99 {busy:.0f} us, {busy / calm:.2f} times what it was ({calm:.0f} us), the longest {max(meanwhile) / 1e3:.0f} "
-           f"ms ({len(meanwhile)} reads)", [] if good == moved == options.users else [f"{good} keys are good"])
+        filled, path = os.path.join(folder, "filled.db"), os.path.join(folder, "keys.db")
+        fill(filled, options.users)
+        for _ in range(options.rounds):
+            shutil.copy(filled, path)
+            plain.append(updated(path))
+            shutil.copy(filled, path)
+            _, times = with_a_reader(path, options.users, lambda: time.sleep(2))
+            calm.append(percentile(times, 0.99))
+            (seconds, moved), times = with_a_reader(path, options.users, lambda: rewrapped(path, options.limit))
+            took.append(seconds)
+            busy.append(percentile(times, 0.99))
+            longest = max(longest, *times)
+            with capi.Store(path, master_key(2)) as store:
+                if (good := store.check().good) != options.users or moved != options.users:
+                    troubles.append(f"{moved} keys were moved, and {good} are good")
+    ratio = statistics.median(one / other for one, other in zip(took, plain))
+    slower = statistics.median(one / other for one, other in zip(busy, calm))
+    finish(f"{options.users} users rewrapped in {statistics.median(took):.1f} s, {ratio:.2f} times what SQLite needs to update "
+           f"them; reads beside it: p99 {statistics.median(busy):.0f} us, {slower:.2f} times what it is without; the longest "
+           f"{longest / 1e3:.0f} ms (medians of {options.rounds} rounds)", troubles)
 
 
 if __name__ == "__main__":

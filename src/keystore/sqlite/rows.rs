@@ -216,23 +216,15 @@ impl WritableRows for SqliteRows<'_> {
 }
 
 impl Tables for SqliteRows<'_> {
-    fn walk(&self, after: Place, limit: u32, visit: &mut dyn FnMut(&UserRow<'_>) -> Result<Enough>) -> Result<()> {
+    fn walk(&self, after: Place, limit: u32, visit: &mut dyn FnMut(Place, &[u8]) -> Result<Enough>) -> Result<()> {
         let mut outcome = Ok(());
         let walked = self
             .transaction
-            .prepare_cached(
-                "SELECT rowid, user_id, created_at, encrypted_key FROM encryption_keys WHERE rowid > ? ORDER BY rowid LIMIT ?",
-            )
+            .prepare_cached("SELECT rowid, encrypted_key FROM encryption_keys WHERE rowid > ? ORDER BY rowid LIMIT ?")
             .and_then(|mut query| {
                 let mut rows = query.query((after.0, limit))?;
                 while let Some(row) = rows.next()? {
-                    let user_row = UserRow {
-                        place: Place(row.get(0)?),
-                        user: text(row.get_ref(1)?),
-                        created_at: text(row.get_ref(2)?),
-                        key: row.get_ref(3)?.as_blob().ok(),
-                    };
-                    match visit(&user_row) {
+                    match visit(Place(row.get(0)?), row.get_ref(1)?.as_blob().unwrap_or_default()) {
                         Ok(Enough::No) => {}
                         Ok(Enough::Yes) => break,
                         Err(error) => {
@@ -245,6 +237,26 @@ impl Tables for SqliteRows<'_> {
             });
         self.read(walked)?;
         outcome
+    }
+
+    fn next_row(&self, after: Place) -> Result<Option<UserRow>> {
+        let found = self
+            .transaction
+            .prepare_cached(
+                "SELECT rowid, user_id, created_at, encrypted_key FROM encryption_keys WHERE rowid > ? ORDER BY rowid",
+            )
+            .and_then(|mut query| {
+                let row = query.query_row([after.0], |row| {
+                    Ok(UserRow {
+                        place: Place(row.get(0)?),
+                        user: row.get(1).unwrap_or_default(),
+                        created_at: row.get(2).unwrap_or_default(),
+                        key: row.get(3).unwrap_or_default(),
+                    })
+                });
+                row.optional()
+            });
+        self.read(found)
     }
 
     fn layout(&self) -> Result<Layout> {
@@ -447,13 +459,6 @@ impl WritableTables for SqliteRows<'_> {
             KeptPlace::Version(row) => ("UPDATE keycask_version SET master = ?, wrapped = ? WHERE rowid = ?", row),
         };
         self.change(statement, (key.under.0, &key.wrapped, row))
-    }
-}
-
-fn text(value: ValueRef<'_>) -> Option<&[u8]> {
-    match value {
-        ValueRef::Text(text) => Some(text),
-        _ => None,
     }
 }
 
