@@ -95,9 +95,8 @@
  * Plaintext taken for granted.   Who can write where your tokens lie can take the "v2:" off, and the value looks
  *     like legacy plaintext. When all values have been encrypted, refuse what kc_is_encrypted denies.
  *
- * Pool tokens after a new master key.   The pool key comes from the first master key alone: with another one in
- *     front, tokens of the pool give KC_E_AUTHENTICATION. Open with the old key first once more, decrypt, and
- *     encrypt anew.
+ * The old master key, deleted too early.   Backups, services not yet restarted and rows not yet moved need it.
+ *     docs/operations.md has the steps; kc_rewrap says when nothing hangs on it any more.
  *
  * Too many messages under one key.   Random nonces allow 2^32 messages a key. No user gets there; a pool key
  *     does, at 1,000 a second, after 50 days. Spread the load over users.
@@ -152,6 +151,7 @@ typedef int32_t kc_status;
 
 #define KC_OK 0                       /**< Success. */
 #define KC_STALE 1                    /**< Success, under a key no longer current. Only with KC_TELL_STALE. */
+#define KC_END 2                      /**< Nothing follows: the walk has ended. Only from kc_next_user. */
 #define KC_E_ARGUMENT (-1)            /**< NULL where something is needed, empty, not UTF-8, overlapping buffers. */
 #define KC_E_HANDLE (-2)              /**< A handle that is NULL, stale, foreign or of the wrong type. */
 #define KC_E_BUFFER (-3)              /**< Capacity too small; the length output says what would do. */
@@ -193,7 +193,7 @@ typedef struct kc_error {
 /* Lengths --------------------------------------------------------------------------------------------------------- */
 
 #define KC_NUL_TERMINATED SIZE_MAX    /**< As the length of a const char * input: it ends at its NUL. */
-#define KC_FROM_ENVIRONMENT SIZE_MAX  /**< As master_keys_len: in API_KEY_MASTER_KEY or API_KEY_MASTER_KEY_FILE. */
+#define KC_FROM_ENVIRONMENT SIZE_MAX  /**< As master_keys_len: in API_KEY_MASTER_KEY and its like. */
 #define KC_KEY_SIZE 32                /**< The bytes of a raw key: master keys, users' keys, imported ones. */
 #define KC_HASH_SIZE 65               /**< A capacity for a lookup hash: 64 hex digits and a NUL. */
 #define KC_MASTER_KEY_TEXT_SIZE 45    /**< A capacity for a master key's text: 44 characters and a NUL. */
@@ -303,8 +303,9 @@ void kc_wipe(void *memory, size_t len);
  *
  * master_keys: n x 32 bytes, n from 1 to 16, the current one first. Keys under any of them open; new ones are
  * wrapped under the first. (NULL, KC_FROM_ENVIRONMENT): the one in API_KEY_MASTER_KEY, else in the file that
- * API_KEY_MASTER_KEY_FILE names; its pointer must be NULL. They are copied, and wiped by kc_free; yours are
- * yours to wipe.
+ * API_KEY_MASTER_KEY_FILE names, and behind it those in API_KEY_MASTER_KEY_PREVIOUS, separated by commas, else
+ * in the file that API_KEY_MASTER_KEY_PREVIOUS_FILE names; the pointer must be NULL. They are copied, and wiped
+ * by kc_free; yours are yours to wipe.
  *
  * options: NULL for the defaults. store: receives the handle, to be freed with kc_free.
  *
@@ -458,7 +459,8 @@ kc_status kc_user_key(kc_store *store,
 /**
  * The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
  * RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
- * file. With another master key in front it is another key: encrypt what it made anew before.
+ * file. It opens what the pool keys of the other given master keys made too, and of those that kc_rewrap has
+ * retired; KC_TELL_STALE tells it.
  *
  * key: receives the handle, to be freed with kc_free; it ends with its store.
  *
@@ -557,6 +559,234 @@ kc_status kc_master_key_decode(const char *text,
                                size_t raw_capacity,
                                size_t *raw_len,
                                kc_error *error);
+
+
+/* Operations ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Moves up to limit keys, users' and the store's own, from earlier master keys to the current one, in short
+ * transactions that let readers and writers through. Call it until *remaining is 0.
+ *
+ * It moves from those given master keys that were registered in the store before the current one, and marks
+ * them first, so that no process creates anything under them any more (KC_E_MASTER_KEY_WRONG; it reads on).
+ * When all has been moved, the file is written anew without what was overwritten, and they are retired for
+ * ever. Their pool keys are kept, wrapped by the current master key: values of the pool stay readable.
+ *
+ * limit: at least 1. done: receives how many keys this call moved. remaining: about how many may still have
+ * to be moved; 0: the earlier master keys that were given open nothing in the store, and no running keycask
+ * can change that. skipped: how many damaged rows were met, which no given master key opens, and which are
+ * left as they are; kc_next_user names them. Each of the three may be NULL.
+ *
+ * Killed at any moment it loses nothing: call it again. Several may run at once. Run with the old key in
+ * front, it moves nothing.
+ *
+ * Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_MASTER_KEY_WRONG (the current master key is itself being retired;
+ * a row is under a master key that was not given), KC_E_READ_ONLY, KC_E_CORRUPT, KC_E_UNSUPPORTED, KC_E_BUSY,
+ * KC_E_IO (a full disk), KC_E_RANDOM, KC_E_MEMORY.
+ */
+KC_MUST_USE
+kc_status kc_rewrap(kc_store *store,
+                    uint64_t limit,
+                    uint64_t *done,
+                    uint64_t *remaining,
+                    uint64_t *skipped,
+                    kc_error *error);
+
+/**
+ * Erases a user: their key and all earlier ones are destroyed, and with them every secret of theirs, wherever
+ * its token lies. When this returns, the keys' bytes are neither in the tables nor in free or slack space of
+ * the file nor in the WAL; where they are found there, the file is written anew. No process uses the key a
+ * second later, five while the store is locked.
+ *
+ * The user is marked, so that no key is silently made anew: their calls give KC_E_USER_DESTROYED, whatever
+ * another program writes into the key table, until kc_restore_user. A user without a key can be marked too;
+ * to erase twice is KC_OK. What cannot be reached: backups, blocks of deleted journals on the disk, see
+ * docs/operations.md.
+ *
+ * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_BUSY (the user is erased, and somebody keeps the file
+ * from being cleaned: call again), KC_E_IO (a full disk: likewise), KC_E_MASTER_KEY_WRONG, KC_E_READ_ONLY,
+ * KC_E_CORRUPT, KC_E_UNSUPPORTED, KC_E_RANDOM, KC_E_MEMORY.
+ */
+KC_MUST_USE
+kc_status kc_erase_user(kc_store *store, const char *user, size_t user_len, kc_error *error);
+
+/**
+ * Lifts the mark of an erased user: their next use makes a new key. Old tokens stay dead, and a row that
+ * another program made meanwhile is dropped. Of a user who was not erased nothing changes, KC_OK.
+ *
+ * Errors: those of kc_erase_user.
+ */
+KC_MUST_USE
+kc_status kc_restore_user(kc_store *store, const char *user, size_t user_len, kc_error *error);
+
+/**
+ * Gives a user another key, after a leak of theirs. New tokens are made under it; the earlier key is kept for
+ * reading until kc_forget_versions. kc_reencrypt turns a token into one under the new key, and KC_TELL_STALE
+ * says which need it.
+ *
+ * The key table holds the new key: the Python module, and whoever reads the table themselves, open new tokens
+ * alone. Programs on keycask open both.
+ *
+ * Errors: those of kc_erase_user, KC_E_UNKNOWN_USER, KC_E_USER_DESTROYED.
+ */
+KC_MUST_USE
+kc_status kc_rotate_user(kc_store *store, const char *user, size_t user_len, kc_error *error);
+
+/**
+ * Destroys a user's earlier keys, as thoroughly as kc_erase_user does, when every token has been encrypted
+ * anew: only then does a leak of one end. Without earlier keys nothing changes, KC_OK.
+ *
+ * Errors: those of kc_erase_user.
+ */
+KC_MUST_USE
+kc_status kc_forget_versions(kc_store *store, const char *user, size_t user_len, kc_error *error);
+
+/**
+ * Turns a token of a user into one under their current key, after it has looked which that is.
+ *
+ * Most bytes written: kc_encrypted_size of the plaintext's length to new_token, its NUL included; a canonical
+ * token's own length and NUL serve. With KC_TELL_STALE, KC_STALE where the token was under an earlier key,
+ * and KC_OK where it was current already.
+ *
+ * Errors: those of kc_decrypt, KC_E_RANDOM.
+ */
+KC_MUST_USE
+kc_status kc_reencrypt(kc_store *store,
+                       const char *user,
+                       size_t user_len,
+                       const char *token,
+                       size_t token_len,
+                       const kc_call *call,
+                       char *new_token,
+                       size_t new_token_capacity,
+                       size_t *new_token_len,
+                       kc_error *error);
+
+/**
+ * Copies the store to a new file, consistent while everybody works on: made with mode 0600, synced, opened
+ * and checked before it gets its name. Nothing is ever overwritten, and on a failure nothing is left behind.
+ *
+ * location: the path of a file that does not exist, up to 4,096 bytes of UTF-8. The folder must exist, and
+ * allow hard links. docs/operations.md says how a backup is put back.
+ *
+ * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_EXISTS, KC_E_IO (a full disk, no such folder),
+ * KC_E_CORRUPT (the copy is damaged), KC_E_UNSUPPORTED (a URL), KC_E_BUSY, KC_E_RANDOM, KC_E_MEMORY.
+ */
+KC_MUST_USE
+kc_status kc_backup(kc_store *store, const char *location, size_t location_len, kc_error *error);
+
+
+/* Looking through a store ----------------------------------------------------------------------------------------- */
+
+#define KC_MASTER_KEY_UNREGISTERED 0  /**< In a kc_check_report: what the store knows of a master key. Nothing. */
+#define KC_MASTER_KEY_ACTIVE 1        /**< It opens and creates. */
+#define KC_MASTER_KEY_RETIRING 2      /**< It opens; what hangs on it is being moved. */
+#define KC_MASTER_KEY_RETIRED 3       /**< It opens nothing in the store any more. */
+
+/**
+ * What kc_check found. Begin with KC_CHECK_REPORT_INIT.
+ */
+typedef struct kc_check_report {
+  uint32_t size;            /**< sizeof(kc_check_report). */
+  uint32_t findings;        /**< What SQLite itself found wrong: 0, or how many findings (100 at most). */
+  uint64_t users;           /**< Users with a row in the key table. */
+  uint64_t good;            /**< Of these, with a key that opens to 32 bytes. */
+  uint64_t damaged;         /**< With one that does not. */
+  uint64_t unopened;        /**< With one that may be under a master key that was not given. */
+  uint64_t versions;        /**< Earlier keys of users. */
+  uint64_t damaged_others;  /**< Earlier keys, and keys of the store's own, that do not open. */
+  uint64_t erased;          /**< Users who were erased. */
+  uint64_t lacking;         /**< Master keys that the store uses and that were not given. */
+  uint64_t keys[16];        /**< Keys that each given master key wraps, in the order of kc_open. */
+  uint32_t states[16];      /**< KC_MASTER_KEY_..., in the same order. */
+  char finding[160];        /**< SQLite's first finding; ends in a NUL. */
+} kc_check_report;
+
+/**
+ * Where a walk over the users stands. Begin with KC_USER_WALK_INIT.
+ */
+typedef struct kc_user_walk {
+  uint32_t size;      /**< sizeof(kc_user_walk). */
+  uint32_t begun;     /**< keycask's own, as all below. */
+  uint64_t place[4];  /**< Leave it as it is. */
+} kc_user_walk;
+
+/**
+ * What kc_next_user knows of a user. Begin with KC_USER_INFO_INIT.
+ */
+typedef struct kc_user_info {
+  uint32_t size;        /**< sizeof(kc_user_info). */
+  kc_status key;        /**< KC_OK; KC_E_CORRUPT; KC_E_MASTER_KEY_WRONG: one was not given. */
+  uint32_t master_key;  /**< The given master key that wraps it: 1 for the first; 0: none. */
+  uint32_t reserved;    /**< 0. */
+  uint64_t versions;    /**< Earlier keys that are kept. */
+  char created_at[40];  /**< When the key was made: UTC, ISO 8601; ends in a NUL. */
+} kc_user_info;
+
+/**
+ * What an open store has done. Begin with KC_STORE_STATS_INIT.
+ */
+typedef struct kc_store_stats {
+  uint32_t size;          /**< sizeof(kc_store_stats). */
+  uint32_t reserved;      /**< 0. */
+  uint64_t cached_users;  /**< Users whose keys are cached now. */
+  uint64_t hits;          /**< Calls that found their key in the cache. */
+  uint64_t misses;        /**< Calls that did not. */
+  uint64_t store_reads;   /**< Reading transactions. */
+  uint64_t commits;       /**< Writing transactions. */
+  uint64_t busy_waits;    /**< Times that a call waited for a lock of others. */
+  uint64_t handles;       /**< Handles open in this process, as kc_handle_count. */
+} kc_store_stats;
+
+/**
+ * Looks at every row: whether it opens, to what length, under which master key; then has SQLite check its
+ * file. It writes nothing, and lets others work.
+ *
+ * report: receives what was found. KC_OK says that the check was made, not that all is well: look at
+ * findings, damaged, unopened and damaged_others. kc_next_user names the damaged users.
+ *
+ * Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_CORRUPT, KC_E_READ_ONLY (a read-only opening meets what a crashed
+ * writer left), KC_E_UNSUPPORTED, KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
+ */
+KC_MUST_USE
+kc_status kc_check(kc_store *store, kc_check_report *report, kc_error *error);
+
+/**
+ * The next user of a walk over all users with a row, one a call, in no order that means anything. KC_END
+ * behind the last.
+ *
+ * walk: where the walk stands; it is moved on success alone, so that a user whose name did not fit comes
+ * again. Several walks may go on at once; users who come meanwhile may be missed. Most bytes written:
+ * user_len + 1 to user. A row that has no text for a user, or an empty one, gives length 0. info may be NULL.
+ *
+ * Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_BUFFER, KC_E_BUSY (the file was rebuilt or replaced meanwhile:
+ * begin anew), KC_E_CORRUPT, KC_E_READ_ONLY, KC_E_UNSUPPORTED, KC_E_IO, KC_E_MEMORY.
+ */
+KC_MUST_USE
+kc_status kc_next_user(kc_store *store,
+                       kc_user_walk *walk,
+                       char *user,
+                       size_t user_capacity,
+                       size_t *user_len,
+                       kc_user_info *info,
+                       kc_error *error);
+
+/**
+ * What this store has done since it was opened. It does not touch the store's file.
+ *
+ * Errors: KC_E_ARGUMENT, KC_E_HANDLE.
+ */
+KC_MUST_USE
+kc_status kc_stats(kc_store *store, kc_store_stats *stats, kc_error *error);
+
+/** Nothing found yet. */
+#define KC_CHECK_REPORT_INIT { sizeof(kc_check_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 } }
+/** Before the first user. */
+#define KC_USER_WALK_INIT { sizeof(kc_user_walk), 0, { 0 } }
+/** Nothing known yet. */
+#define KC_USER_INFO_INIT { sizeof(kc_user_info), 0, 0, 0, 0, { 0 } }
+/** Nothing counted yet. */
+#define KC_STORE_STATS_INIT { sizeof(kc_store_stats), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #ifdef __cplusplus
 }

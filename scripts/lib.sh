@@ -95,6 +95,22 @@ skip() {
     say "  skipped $1: $2"
 }
 
+# figures WHAT COMMAND…: a program whose first line is its figures; it ends with 77 where this machine lacks what it needs.
+figures() {
+    local what=$1 output status=0
+    shift
+    output=$("$@" 2>&1) || status=$?
+    case $status in
+        0) PASSED=$((PASSED + 1)) word=ok colour=$GREEN ;;
+        77) SKIPPED=$((SKIPPED + 1)) word=skipped colour='' ;;
+        *) FAILED=$((FAILED + 1)) word=FAILED colour=$RED ;;
+    esac
+    printf '  %s%-7s%s  %-34s  %s\n' "$colour" "$word" "$PLAIN" "$what" "${output%%$'\n'*}"
+    if [ "$status" -ne 0 ] && [ "$output" != "${output%%$'\n'*}" ]; then
+        sed 1d <<<"$output" | sed 's/^/      /'
+    fi
+}
+
 # tally COMMAND…: a command that counts its own tests, in cargo's words, unittest's, or `N passed, N failed`.
 tally() {
     local log status=0 passed failed skipped

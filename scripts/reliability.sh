@@ -31,22 +31,6 @@ for preloaded in without_vdso slow_syncs posix_locks; do
     gcc "${CFLAGS_STRICT[@]}" -shared -fPIC -o "$programs/$preloaded.so" "tests/reliability/$preloaded.c"
 done
 
-# figures WHAT COMMAND…: one line of the table.
-figures() {
-    local what=$1 output status=0
-    shift
-    output=$("$@" 2>&1) || status=$?
-    case $status in
-        0) PASSED=$((PASSED + 1)) word=ok colour=$GREEN ;;
-        77) SKIPPED=$((SKIPPED + 1)) word=skipped colour='' ;;
-        *) FAILED=$((FAILED + 1)) word=FAILED colour=$RED ;;
-    esac
-    printf '  %s%-7s%s  %-34s  %s\n' "$colour" "$word" "$PLAIN" "$what" "${output%%$'\n'*}"
-    if [ "$status" -ne 0 ] && [ "$output" != "${output%%$'\n'*}" ]; then
-        sed 1d <<<"$output" | sed 's/^/      /'
-    fi
-}
-
 # python PROGRAM OPTION…; c PROGRAM OPTION…; with PRELOADED COMMAND…
 python() { "$PYTHON" "tests/reliability/$1.py" "${@:2}"; }
 c() { "$programs/$1" "${@:2}"; }

@@ -9,10 +9,11 @@ use crate::data_key::DataKey;
 use crate::error::{Error, Result};
 use crate::key_cache::CachedKey;
 use crate::options::Call;
+use crate::pool::Pool;
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
 use crate::status::Status;
 use crate::token;
-use crate::user_keys::UserKeys;
+use crate::user_keys::{Opened, UserKeys};
 
 /// A key to encrypt and decrypt with directly, without naming a user.
 ///
@@ -25,8 +26,10 @@ use crate::user_keys::UserKeys;
 pub struct Key(Kind);
 
 enum Kind {
-    /// A key that is what it is: the pool's, or an imported one.
+    /// An imported key.
     Alone(Arc<DataKey>),
+    /// The pool's, which follows its store.
+    OfPool(Arc<Pool>),
     /// A user's key, which follows its store.
     OfUser {
         user_keys: Arc<UserKeys>,
@@ -48,11 +51,11 @@ impl Key {
                 format!("the key has {} bytes, and AES-256 takes {KEY_SIZE}: pass raw bytes, no text", raw.len()),
             )
         })?;
-        Ok(Key::alone(Arc::new(DataKey::new(SecretKey::copied_from(raw)))))
+        Ok(Key(Kind::Alone(Arc::new(DataKey::new(SecretKey::copied_from(raw))))))
     }
 
-    pub(crate) fn alone(key: Arc<DataKey>) -> Key {
-        Key(Kind::Alone(key))
+    pub(crate) fn of_pool(pool: Arc<Pool>) -> Key {
+        Key(Kind::OfPool(pool))
     }
 
     pub(crate) fn of_user(user_keys: Arc<UserKeys>, key: Arc<CachedKey>) -> Key {
@@ -95,7 +98,7 @@ impl Key {
     ///
     /// Those of [`Key::decrypt`], and [`Status::WouldBlock`] where `call` asks for it.
     pub fn decrypt_with(&self, token: &[u8], call: Call) -> Result<SecretBytes> {
-        token::opened(token, call.strict, |sealed, plaintext| self.open_token(sealed, call, plaintext))
+        token::opened(token, call.strict, |sealed, plaintext| self.open_token(sealed, call, plaintext).map(|_| ()))
     }
 
     pub(crate) fn write_token(&self, plaintext: &[u8], call: Call, text: &mut [u8]) -> Result<()> {
@@ -103,13 +106,15 @@ impl Key {
             |key: &DataKey, text: &mut [u8]| token::write(plaintext.len(), text, |sealed| key.seal(plaintext, sealed));
         match &self.0 {
             Kind::Alone(key) => seal(key, text),
+            Kind::OfPool(pool) => seal(pool.current(), text),
             Kind::OfUser { user_keys, key } => seal(&*user_keys.still(key, call)?, text),
         }
     }
 
-    pub(crate) fn open_token(&self, sealed: token::Sealed<'_>, call: Call, plaintext: &mut [u8]) -> Result<()> {
+    pub(crate) fn open_token(&self, sealed: token::Sealed<'_>, call: Call, plaintext: &mut [u8]) -> Result<Opened> {
         match &self.0 {
-            Kind::Alone(key) => key.open(sealed, plaintext),
+            Kind::Alone(key) => key.open(sealed, plaintext).map(|()| Opened::ByCurrent),
+            Kind::OfPool(pool) => pool.open_token(sealed, call, plaintext),
             Kind::OfUser { user_keys, key } => {
                 user_keys.open_token(user_keys.still(key, call)?, sealed, call, plaintext)
             }
@@ -119,6 +124,7 @@ impl Key {
     pub(crate) fn export_to(&self, raw: &mut [u8]) -> Result<()> {
         match &self.0 {
             Kind::Alone(key) => raw.copy_from_slice(key.raw().expose()),
+            Kind::OfPool(pool) => raw.copy_from_slice(pool.current().raw().expose()),
             Kind::OfUser { user_keys, key } => {
                 raw.copy_from_slice(user_keys.still(key, Call::default())?.raw().expose());
             }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwapOption, Guard};
 use once_cell::race::OnceBox;
 
+use crate::counter::Counter;
 use crate::data_key::DataKey;
 use crate::forced_panic;
 use crate::freshness::Seen;
@@ -131,6 +132,8 @@ pub(crate) struct KeyCache {
     ways: usize,
     /// Held to change what is where.
     filling: PerProcess<Mutex<()>>,
+    users: AtomicUsize,
+    hits: Counter,
 }
 
 impl KeyCache {
@@ -144,7 +147,19 @@ impl KeyCache {
             buckets,
             ways,
             filling: PerProcess::new(Mutex::default),
+            users: AtomicUsize::new(0),
+            hits: Counter::new(),
         }
+    }
+
+    /// How many users' keys are here.
+    pub(crate) fn users(&self) -> usize {
+        self.users.load(Ordering::Relaxed)
+    }
+
+    /// How often a key was found here.
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits.total()
     }
 
     /// Where a user's key is, if it is here: a bucket's number, and a tag that is never 0.
@@ -175,6 +190,7 @@ impl KeyCache {
                 if !key.used.load(Ordering::Relaxed) {
                     key.used.store(true, Ordering::Relaxed);
                 }
+                self.hits.add_one();
                 return Some(KeyInUse::Cached(found));
             }
         }
@@ -194,7 +210,9 @@ impl KeyCache {
         let bucket = &chunk[number % CHUNK];
         let way = self.way_for(bucket, &key.user);
         bucket.tags[way].store(tag, Ordering::Release);
-        bucket.keys[way].store(Some(Arc::clone(key)));
+        if bucket.keys[way].swap(Some(Arc::clone(key))).is_none() {
+            self.users.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn way_for(&self, bucket: &Bucket, user: &str) -> usize {
@@ -226,6 +244,7 @@ impl KeyCache {
             if key.load().as_ref().is_some_and(|key| *key.user == *user) {
                 tag.store(0, Ordering::Release);
                 key.store(None);
+                self.users.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }

@@ -27,6 +27,7 @@
 //! - A user's key is durable before anything made with it is handed out; processes that race for a user's first key end
 //!   with one key that all of them use. Decrypting makes no key.
 //! - What another process changes, a key removed or the file replaced, holds here within about a second.
+//! - A rotation of the master key ends, and an erased user's key is nowhere in the file (`docs/operations.md`).
 //! - Every buffer of keycask's that held a secret is wiped; no message, `Debug` or log holds one.
 //!
 //! # The house
@@ -39,9 +40,10 @@
 //! | `ffi` | the C ABI: `include/keycask.h` is made from it |
 //! | `store`, `key` | what a program holds: an open store, a key of its own |
 //! | `user_keys`, `key_cache`, `flight`, `freshness` | users' keys: found, made, kept unwrapped, looked after |
-//! | `registry` | which master keys a store lets open it and create in it |
+//! | `registry`, `rotation` | which master keys a store lets open it and create in it; moving it from one to the next |
+//! | `marking`, `versions`, `census`, `backup` | erased users; earlier keys; looking through a store; copying it |
 //! | `token`, `cipher`, `nonce`, `data_key` | a secret to a token and back; `cipher` alone names the AEAD crate |
-//! | `master_key`, `pool_key`, `lookup_hash` | wrapping, the key ring, the environment; derivations |
+//! | `master_key`, `pool`, `lookup_hash` | wrapping, the key ring, the environment; values of no single user; a derivation |
 //! | `keystore` | where wrapped keys lie: the trait, then an engine each |
 //! | `secret`, `platform` | wiped memory; what is the system's |
 //! | `status`, `error`, `options`, `user` | the words that all of them share |
@@ -57,7 +59,10 @@ compile_error!(
     "the feature `capi` turns a panic into KC_E_INTERNAL, which takes unwinding: build without panic = \"abort\""
 );
 
+mod backup;
+mod census;
 mod cipher;
+mod counter;
 mod data_key;
 mod error;
 #[cfg(feature = "capi")]
@@ -70,13 +75,15 @@ mod key;
 mod key_cache;
 mod keystore;
 mod lookup_hash;
+mod marking;
 mod master_key;
 mod nonce;
 mod options;
 #[allow(unsafe_code)]
 mod platform;
-mod pool_key;
+mod pool;
 mod registry;
+mod rotation;
 mod scratch;
 mod secret;
 mod status;
@@ -84,17 +91,22 @@ mod store;
 mod token;
 mod user;
 mod user_keys;
+mod versions;
 
+pub use census::{Checked, CheckedMasterKey, KnownUser, UserWalk};
 pub use error::{Error, Result};
 pub use key::Key;
+pub use keystore::MasterKeyState;
 pub use lookup_hash::{HASH_LEN, lookup_hash};
 pub use master_key::{MAX_MASTER_KEYS, MasterKey, MasterKeys};
 pub use options::{Call, Options};
+pub use rotation::Rewrapped;
 pub use secret::{KEY_SIZE, SecretBytes};
 pub use status::Status;
 pub use store::Store;
 pub use token::{MAX_PLAINTEXT, is_encrypted};
 pub use user::MAX_USER;
+pub use user_keys::Stats;
 
 /// The README's Rust is compiled and run as the examples here are.
 #[cfg(doctest)]

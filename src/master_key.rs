@@ -10,6 +10,7 @@ use sha2::Sha256;
 
 use crate::cipher::{Cipher, OVERHEAD};
 use crate::error::{Error, Result};
+use crate::keystore::KeptKey;
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey, wipe_stack};
 use crate::status::Status;
 
@@ -114,6 +115,24 @@ impl MasterKey {
     pub(crate) fn unwrap(&self, wrapped: &WrappedKey) -> Option<SecretKey> {
         SecretKey::try_made(|key| self.cipher.open(wrapped, key)).ok()
     }
+
+    /// What this master key sealed, of whatever length, sealed by `other`; nothing when it did not seal it, or it was altered.
+    pub(crate) fn resealed(&self, sealed: &[u8], other: &MasterKey) -> Result<Option<Vec<u8>>> {
+        let Some(len) = sealed.len().checked_sub(OVERHEAD) else { return Ok(None) };
+        let mut opened = SecretBytes::zeroed(len)?;
+        if self.cipher.open(sealed, opened.expose_mut()).is_err() {
+            return Ok(None);
+        }
+        let mut resealed = vec![0; sealed.len()];
+        other.cipher.seal(opened.expose(), &mut resealed)?;
+        Ok(Some(resealed))
+    }
+
+    /// Whether this master key sealed `sealed`.
+    pub(crate) fn opens(&self, sealed: &[u8]) -> Result<bool> {
+        let Some(len) = sealed.len().checked_sub(OVERHEAD) else { return Ok(false) };
+        Ok(self.cipher.open(sealed, SecretBytes::zeroed(len)?.expose_mut()).is_ok())
+    }
 }
 
 impl fmt::Debug for MasterKey {
@@ -165,15 +184,16 @@ impl MasterKeys {
         MasterKeys::new(keys.iter().map(MasterKey::from_bytes).collect())
     }
 
-    /// The master key that the environment names: `API_KEY_MASTER_KEY` holds its text, or, where that is unset or
-    /// blank, `API_KEY_MASTER_KEY_FILE` names a file that does.
+    /// The master keys that the environment names: `API_KEY_MASTER_KEY` holds the current one's text, or, where that is unset
+    /// or blank, `API_KEY_MASTER_KEY_FILE` names a file that does; `API_KEY_MASTER_KEY_PREVIOUS`, or the file that
+    /// `API_KEY_MASTER_KEY_PREVIOUS_FILE` names, holds the previous ones', separated by commas.
     ///
     /// # Errors
     ///
-    /// [`Status::MasterKeyMissing`] when neither is set, [`Status::MasterKeyInvalid`] when the text is no master key,
-    /// [`Status::Io`] when the file cannot be read.
+    /// [`Status::MasterKeyMissing`] when there is no current one, [`Status::MasterKeyInvalid`] when a text is no master
+    /// key, [`Status::Io`] when a file cannot be read, [`Status::Limit`] for more than [`MAX_MASTER_KEYS`].
     pub fn from_environment() -> Result<MasterKeys> {
-        environment::master_key().map(|key| MasterKeys(vec![key]))
+        MasterKeys::new(environment::master_keys()?)
     }
 
     pub(crate) fn current(&self) -> &MasterKey {
@@ -185,12 +205,26 @@ impl MasterKeys {
     }
 
     pub(crate) fn contains(&self, id: MasterKeyId) -> bool {
-        self.iter().any(|key| key.id() == id)
+        self.with_id(id).is_some()
     }
 
-    /// Unwraps a user's key with whichever of the keys it was wrapped by.
-    pub(crate) fn unwrap(&self, wrapped: &WrappedKey) -> Option<SecretKey> {
-        self.iter().find_map(|key| key.unwrap(wrapped))
+    pub(crate) fn with_id(&self, id: MasterKeyId) -> Option<&MasterKey> {
+        self.iter().find(|key| key.id() == id)
+    }
+
+    /// Unwraps a user's key with whichever of the keys it was wrapped by, which is named.
+    pub(crate) fn unwrap(&self, wrapped: &WrappedKey) -> Option<(SecretKey, MasterKeyId)> {
+        self.iter().find_map(|key| key.unwrap(wrapped).map(|unwrapped| (unwrapped, key.id())))
+    }
+
+    /// Wraps a key of the store's own with the current one.
+    pub(crate) fn keep(&self, key: &SecretKey) -> Result<KeptKey> {
+        Ok(KeptKey { under: self.current().id(), wrapped: self.current().wrap(key)?.to_vec() })
+    }
+
+    /// Unwraps a key of the store's own. Nothing when its master key is not given, or when it was altered.
+    pub(crate) fn unwrap_kept(&self, kept: &KeptKey) -> Option<SecretKey> {
+        self.with_id(kept.under)?.unwrap(kept.wrapped.as_slice().try_into().ok()?)
     }
 
     fn check_count(count: usize) -> Result<()> {

@@ -1,44 +1,47 @@
-//! Which master keys a store lets open it, and which it lets create in it.
+//! Which master keys a store lets open it, which it lets create in it, and how one is retired.
 
 use crate::error::{Error, Result};
-use crate::keystore::{Enough, MasterKeyState, Registered, Rows, StoredKey, WritableRows};
-use crate::master_key::{MasterKey, MasterKeys};
+use crate::keystore::{Demands, Enough, MasterKeyState, Registered, Rows, StoredKey, WritableRows};
+use crate::master_key::{MasterKey, MasterKeyId, MasterKeys};
 use crate::status::Status;
 
 /// So many rows of a store without registered master keys are tried.
 const TRIED_ROWS: u32 = 1000;
 
-/// The bits of `must_read` and `must_write` that this build knows.
-const KNOWN_DEMANDS: u64 = 0;
+/// What this build knows.
+const KNOWN: Demands = Demands { must_read: Demands::VERSIONS, must_write: Demands::OPERATIONS };
 
 /// Checks that `given` opens this store: one of them is registered as active or, where none is registered yet, opens one
 /// of the first 1,000 rows. A store without rows takes any.
-pub(crate) fn check_opening(rows: &dyn Rows, given: &MasterKeys) -> Result<()> {
-    check_reading(rows)?;
+pub(crate) fn check_opening(rows: &dyn Rows, given: &MasterKeys) -> Result<Demands> {
+    let demands = check_reading(rows)?;
     let registered = rows.master_keys()?;
     if registered.is_empty() {
-        return opened_rows(rows, given).map(|_| ());
+        opened_rows(rows, given)?;
+    } else {
+        check_one_active(rows, &registered, given)?;
     }
-    check_one_active(rows, &registered, given)
+    Ok(demands)
 }
 
 /// Checks that this build knows all that a program must know to read this store.
-pub(crate) fn check_reading(rows: &dyn Rows) -> Result<()> {
-    let unknown = rows.demands()?.must_read & !KNOWN_DEMANDS;
+pub(crate) fn check_reading(rows: &dyn Rows) -> Result<Demands> {
+    let demands = rows.demands()?;
+    let unknown = demands.must_read & !KNOWN.must_read;
     if unknown != 0 {
         return Err(newer(rows, "reading", unknown));
     }
-    Ok(())
+    Ok(demands)
 }
 
 /// Checks that this build knows all that a program must know to write this store.
-pub(crate) fn check_writing(rows: &dyn Rows) -> Result<()> {
+pub(crate) fn check_writing(rows: &dyn Rows) -> Result<Demands> {
     let demands = rows.demands()?;
-    let unknown = (demands.must_read | demands.must_write) & !KNOWN_DEMANDS;
+    let unknown = demands.must_read & !KNOWN.must_read | demands.must_write & !KNOWN.must_write;
     if unknown != 0 {
         return Err(newer(rows, "writing", unknown));
     }
-    Ok(())
+    Ok(demands)
 }
 
 /// Checks that a key may be created under the current one of `given`, and registers it where it is new.
@@ -69,6 +72,32 @@ pub(crate) fn admit_creation(rows: &dyn WritableRows, given: &MasterKeys) -> Res
             rows.add_master_key(current)
         }
     }
+}
+
+/// The given keys that were registered before the current one: what hangs on them is to be moved to it. From now on nothing
+/// is created under them.
+pub(crate) fn begin_retiring<'k>(rows: &dyn WritableRows, given: &'k MasterKeys) -> Result<Vec<&'k MasterKey>> {
+    let current = given.current().id();
+    let mut earlier = Vec::new();
+    for known in rows.master_keys()? {
+        if known.id == current {
+            break;
+        }
+        let Some(key) = given.iter().find(|key| key.id() == known.id) else { continue };
+        if known.state == MasterKeyState::Active {
+            rows.demand(Demands { must_write: Demands::OPERATIONS, must_read: 0 })?;
+            rows.set_master_key_state(known.id, MasterKeyState::Retiring)?;
+        }
+        earlier.push(key);
+    }
+    Ok(earlier)
+}
+
+/// Registers a given key that was found under a row, and that nobody had registered, as one that is being retired.
+pub(crate) fn retire_unregistered(rows: &dyn WritableRows, id: MasterKeyId) -> Result<()> {
+    rows.demand(Demands { must_write: Demands::OPERATIONS, must_read: 0 })?;
+    rows.add_master_key(id)?;
+    rows.set_master_key_state(id, MasterKeyState::Retiring)
 }
 
 /// The most useful state among the master keys that this store knows and `given` lacks: a row that they do not open may be
@@ -184,6 +213,15 @@ mod tests {
 
         fn add_master_key(&self, id: MasterKeyId) -> Result<()> {
             self.registered.borrow_mut().push((id, MasterKeyState::Active));
+            Ok(())
+        }
+
+        fn set_master_key_state(&self, id: MasterKeyId, state: MasterKeyState) -> Result<()> {
+            self.registered.borrow_mut().iter_mut().filter(|known| known.0 == id).for_each(|known| known.1 = state);
+            Ok(())
+        }
+
+        fn demand(&self, _: Demands) -> Result<()> {
             Ok(())
         }
     }

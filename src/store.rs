@@ -1,21 +1,23 @@
 //! An open key store: the everyday pair, a user's secret to a token and back.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use crate::data_key::DataKey;
+use crate::backup;
+use crate::census::{self, Checked, KnownUser, UserWalk};
 use crate::error::Result;
 use crate::key::Key;
 use crate::keystore::Location;
 use crate::master_key::MasterKeys;
 use crate::options::{Call, Options};
-use crate::pool_key;
+use crate::pool::{Pool, PoolKeys};
+use crate::rotation::{Rewrapped, Rotation};
 use crate::secret::SecretBytes;
 #[cfg(doc)]
 use crate::status::Status;
 use crate::token::{self, Sealed};
 use crate::user::User;
-use crate::user_keys::UserKeys;
+use crate::user_keys::{Opened, Stats, UserKeys};
 
 /// An open key store. It may be used by any number of threads at once; dropping it wipes what it keeps unwrapped.
 ///
@@ -31,7 +33,8 @@ use crate::user_keys::UserKeys;
 /// ```
 pub struct Store {
     user_keys: Arc<UserKeys>,
-    pool_key: OnceLock<Arc<DataKey>>,
+    pool_keys: Arc<PoolKeys>,
+    rotation: Rotation,
 }
 
 impl Store {
@@ -48,7 +51,7 @@ impl Store {
 
     pub(crate) fn open_at(location: &Location, master_keys: MasterKeys, options: &Options) -> Result<Store> {
         let user_keys = Arc::new(UserKeys::open(location, master_keys, options)?);
-        Ok(Store { user_keys, pool_key: OnceLock::new() })
+        Ok(Store { user_keys, pool_keys: Arc::new(PoolKeys::new()), rotation: Rotation::new() })
     }
 
     /// Encrypts a secret of `user` to a token. A user without a key gets one, which is durable before this returns.
@@ -88,7 +91,9 @@ impl Store {
     /// Those of [`Store::decrypt`], and [`Status::WouldBlock`] where `call` asks for it.
     pub fn decrypt_with(&self, user: &str, token: &[u8], call: Call) -> Result<SecretBytes> {
         let user = User::new(user)?;
-        token::opened(token, call.strict, |sealed, plaintext| self.open_token(user, sealed, call, plaintext))
+        token::opened(token, call.strict, |sealed, plaintext| {
+            self.open_token(user, sealed, call, plaintext).map(|_| ())
+        })
     }
 
     /// The key of `user` as a value of its own. A user without a key gets one.
@@ -104,12 +109,134 @@ impl Store {
     /// rounds of PBKDF2, some 12 ms.
     #[must_use]
     pub fn pool_key(&self) -> Key {
-        // Two first callers may both derive it; neither waits for the other.
-        let key = self.pool_key.get().cloned().unwrap_or_else(|| {
-            let derived = Arc::new(pool_key::derive(self.user_keys.master_keys().current()));
-            Arc::clone(self.pool_key.get_or_init(|| derived))
-        });
-        Key::alone(key)
+        Key::of_pool(Arc::new(Pool::new(&self.user_keys, &self.pool_keys)))
+    }
+
+    /// [`Store::decrypt_with`], and whether the token was made under a key that is no longer the user's current one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::decrypt_with`].
+    pub fn decrypt_told(&self, user: &str, token: &[u8], call: Call) -> Result<(SecretBytes, bool)> {
+        let user = User::new(user)?;
+        let mut stale = false;
+        let plaintext = token::opened(token, call.strict, |sealed, plaintext| {
+            stale = self.open_token(user, sealed, call, plaintext)? == Opened::ByEarlier;
+            Ok(())
+        })?;
+        Ok((plaintext, stale))
+    }
+
+    /// Moves up to `limit` keys from earlier master keys to the current one; to be called until nothing remains. Then the
+    /// earlier ones open nothing in the store any more, and no running keycask can change that.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::MasterKeyWrong`] when the current master key is being retired itself, or a row is under one that was not
+    /// given; [`Status::Argument`] for a limit of 0; those of a writing transaction.
+    pub fn rewrap(&self, limit: u64) -> Result<Rewrapped> {
+        self.rotation.rewrap(self.user_keys.keystore(), self.user_keys.master_keys(), &self.pool_keys, limit)
+    }
+
+    /// Erases a user: their keys are gone from the store's files, and none is made for them again.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Busy`] and [`Status::Io`] also when the user is erased and the file could not be cleaned: call again.
+    pub fn erase_user(&self, user: &str) -> Result<()> {
+        self.user_keys.erase(User::new(user)?)
+    }
+
+    /// Lets an erased user begin anew. Their old tokens stay dead.
+    ///
+    /// # Errors
+    ///
+    /// Those of a writing transaction.
+    pub fn restore_user(&self, user: &str) -> Result<()> {
+        self.user_keys.restore(User::new(user)?)
+    }
+
+    /// Gives a user another key; the one that they have is kept for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::UnknownUser`], [`Status::UserDestroyed`], those of a writing transaction.
+    pub fn rotate_user(&self, user: &str) -> Result<()> {
+        self.user_keys.rotate(User::new(user)?)
+    }
+
+    /// Destroys a user's earlier keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::erase_user`].
+    pub fn forget_versions(&self, user: &str) -> Result<()> {
+        self.user_keys.forget_versions(User::new(user)?)
+    }
+
+    /// Turns a token of a user into one under their current key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::decrypt`].
+    pub fn reencrypt(&self, user: &str, token: &[u8]) -> Result<String> {
+        let user = User::new(user)?;
+        token::read(token, false, |sealed| {
+            token::made(sealed.plaintext_len(), |text| {
+                self.write_again(user, sealed, Call::default(), text).map(|_| ())
+            })
+        })
+    }
+
+    /// Looks at every row, and has the engine check its file.
+    ///
+    /// # Errors
+    ///
+    /// Those of a reading transaction.
+    pub fn check(&self) -> Result<Checked> {
+        census::check(self.user_keys.keystore(), self.user_keys.master_keys())
+    }
+
+    /// The next user of a walk over all of them; nothing behind the last. A walk begins as [`UserWalk::default`].
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Busy`] when the file was rebuilt or replaced during the walk: begin it again; those of a reading transaction.
+    pub fn next_user(&self, walk: &mut UserWalk) -> Result<Option<KnownUser>> {
+        census::next_user(self.user_keys.keystore(), self.user_keys.master_keys(), walk)
+    }
+
+    /// Copies the store to `location`, where no file is yet, while it is in use.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Exists`], [`Status::Io`], [`Status::Corrupt`] when the copy is damaged; those of a reading transaction.
+    pub fn backup(&self, location: &str) -> Result<()> {
+        backup::write(self.user_keys.keystore(), self.user_keys.master_keys(), location)
+    }
+
+    /// What this store has done since it was opened.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.user_keys.stats()
+    }
+
+    /// Writes to `text` the token of what `sealed` holds, under the current key.
+    pub(crate) fn write_again(
+        &self,
+        user: User<'_>,
+        sealed: Sealed<'_>,
+        call: Call,
+        text: &mut [u8],
+    ) -> Result<Opened> {
+        let call = Call { existing: true, ..call };
+        if !call.cached_only {
+            self.user_keys.revalidate()?;
+        }
+        let mut plaintext = SecretBytes::zeroed(sealed.plaintext_len())?;
+        let opened = self.open_token(user, sealed, call, plaintext.expose_mut())?;
+        self.write_token(user, plaintext.expose(), call, text)?;
+        Ok(opened)
     }
 
     /// Writes the token of `plaintext` to `text`, which has exactly its length.
@@ -127,7 +254,7 @@ impl Store {
         sealed: Sealed<'_>,
         call: Call,
         plaintext: &mut [u8],
-    ) -> Result<()> {
+    ) -> Result<Opened> {
         let key = self.user_keys.of(user, Call { existing: true, ..call })?;
         self.user_keys.open_token(key, sealed, call, plaintext)
     }

@@ -100,7 +100,18 @@ fn every_name_of_the_header_begins_with_kc() {
     let types: BTreeSet<&str> = typedefs.chain(tags).collect();
     assert_eq!(
         types,
-        BTreeSet::from(["kc_status", "kc_error", "kc_key", "kc_store", "kc_options", "kc_call"]),
+        BTreeSet::from([
+            "kc_status",
+            "kc_error",
+            "kc_key",
+            "kc_store",
+            "kc_options",
+            "kc_call",
+            "kc_check_report",
+            "kc_user_walk",
+            "kc_user_info",
+            "kc_store_stats",
+        ]),
         "the types that were found"
     );
     let macros = macros();

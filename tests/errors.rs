@@ -12,12 +12,16 @@ use std::ptr::{null, null_mut, without_provenance_mut};
 use common::c::{self, Failure, Outcome, outcome};
 use common::{Folder, execute, raw_key};
 use keycask::ffi::call::{KC_CACHED_ONLY, KC_EXISTING, KC_STRICT, kc_call};
+use keycask::ffi::census::{kc_check, kc_next_user, kc_user_walk};
+use keycask::ffi::error::kc_error;
 use keycask::ffi::keys::kc_key_export;
 use keycask::ffi::lengths::{KC_FROM_ENVIRONMENT, KC_NUL_TERMINATED};
 use keycask::ffi::library::kc_handle_count;
 use keycask::ffi::objects::{kc_key, kc_store};
+use keycask::ffi::operations::{kc_backup, kc_erase_user, kc_rewrap, kc_rotate_user};
 use keycask::ffi::options::{KC_NONE, KC_OPEN_MUST_EXIST, KC_OPEN_READ_ONLY, kc_options};
 use keycask::ffi::secrets::{kc_decrypt, kc_encrypt, kc_encrypted_size};
+use keycask::ffi::status::kc_status;
 use keycask::ffi::store::kc_open;
 
 /// What to do for one row of the table.
@@ -57,6 +61,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("Buffers", BUFFERS),
     ("Handles", HANDLES),
     ("Stored rows", STORED_ROWS),
+    ("Operations", OPERATIONS),
     ("The system", SYSTEM),
 ];
 
@@ -121,6 +126,9 @@ const MASTER_KEY: &[Case] = &[
         from_environment()
     }),
     alone("`API_KEY_MASTER_KEY`: not ASCII", &[(KEY, "“AAAA”")], |_| from_environment()),
+    alone("`API_KEY_MASTER_KEY_PREVIOUS`: the second of two is no key", &[(KEY, GOOD), (PREVIOUS, TWO)], |_| {
+        from_environment()
+    }),
     alone("`API_KEY_MASTER_KEY_FILE`: missing", &[(KEY_FILE, "{folder}/none")], |_| from_environment()),
     alone(
         "`API_KEY_MASTER_KEY_FILE`: the key itself",
@@ -430,6 +438,83 @@ const STORED_ROWS: &[Case] = &[
     }),
 ];
 
+const OPERATIONS: &[Case] = &[
+    here("`kc_rewrap` with a limit of 0", |place| {
+        let store = store(place);
+        failure(outcome(|error| unsafe { kc_rewrap(store.0, 0, null_mut(), null_mut(), null_mut(), error) }))
+    }),
+    here("`kc_rewrap` without a master key that is in use", |place| {
+        let (_, both) = (store(place), with_two(place));
+        both.encrypt("bob", b"", 0).unwrap();
+        execute(&place.path("keys.db"), "UPDATE keycask_master SET state = 'active'");
+        failure(rewrap(&open_file(&place.path("keys.db"), 2).unwrap()))
+    }),
+    here("`kc_rewrap` under a master key that is retired", |place| {
+        let store = store(place);
+        execute(&place.path("keys.db"), "UPDATE keycask_master SET state = 'retired'");
+        failure(rewrap(&store))
+    }),
+    here("`kc_rewrap` of a store opened read-only", |place| {
+        made(place);
+        failure(rewrap(&c::Store::open(&place.path("keys.db"), &raw_key(1), &c::options(KC_OPEN_READ_ONLY)).unwrap()))
+    }),
+    here("`kc_encrypt` for an erased user", |place| {
+        let store = store(place);
+        of_user(&store, "alice", kc_erase_user).unwrap();
+        failure(store.encrypt("alice", b"", 0))
+    }),
+    here("`kc_erase_user` while a reader holds the WAL", |place| {
+        made(place);
+        let mut options = c::options(0);
+        options.busy_timeout_ms = KC_NONE;
+        let store = c::Store::open(&place.path("keys.db"), &raw_key(1), &options).unwrap();
+        let reader = common::sql(&place.path("keys.db"));
+        reader.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(())).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM encryption_keys").unwrap();
+        failure(of_user(&store, "alice", kc_erase_user))
+    }),
+    here("`kc_rotate_user` of an unknown user", |place| failure(of_user(&store(place), "mallory", kc_rotate_user))),
+    here("`kc_backup` to a file that exists", |place| failure(backup(&store(place), &place.path("keys.db")))),
+    here("`kc_backup` into a folder that is missing", |place| failure(backup(&store(place), &place.path("none/copy")))),
+    here("`kc_backup` to `:memory:`", |place| failure(backup(&store(place), ":memory:"))),
+    here("`kc_check` without a report", |place| {
+        let store = store(place);
+        failure(outcome(|error| unsafe { kc_check(store.0, null_mut(), error) }))
+    }),
+    here("`kc_next_user` after the file was rebuilt", |place| {
+        let store = store(place);
+        let (mut walk, mut name) = (kc_user_walk { size: 40, begun: 0, place: [0; 4] }, [0 as c_char; 100]);
+        let mut next = || {
+            let (walk, name) = (&raw mut walk, name.as_mut_ptr());
+            outcome(|error| unsafe { kc_next_user(store.0, walk, name, 100, null_mut(), null_mut(), error) })
+        };
+        next().unwrap();
+        execute(&place.path("keys.db"), "VACUUM");
+        failure(next())
+    }),
+    here("a key of the store's own that was altered", |place| {
+        let store = store(place);
+        of_user(&store, "bob", kc_erase_user).unwrap();
+        execute(&place.path("keys.db"), "UPDATE keycask_key SET wrapped = zeroblob(60)");
+        failure(store.encrypt("carol", b"", 0))
+    }),
+];
+
+/// A function that takes a user and gives nothing.
+type OfUser = unsafe extern "C" fn(*mut kc_store, *const c_char, usize, *mut kc_error) -> kc_status;
+
+fn of_user(store: &c::Store, user: &str, function: OfUser) -> Outcome<()> {
+    outcome(|error| unsafe { function(store.0, user.as_ptr().cast(), user.len(), error) })
+}
+
+fn rewrap(store: &c::Store) -> Outcome<()> {
+    outcome(|error| unsafe { kc_rewrap(store.0, 100, null_mut(), null_mut(), null_mut(), error) })
+}
+
+fn backup(store: &c::Store, path: &str) -> Outcome<()> {
+    outcome(|error| unsafe { kc_backup(store.0, path.as_ptr().cast(), path.len(), error) })
+}
+
 const SYSTEM: &[Case] = &[
     alone("the system call getrandom is refused", &[], |_| {
         let key = key(1);
@@ -454,6 +539,9 @@ const SYSTEM: &[Case] = &[
 
 const KEY: &str = "API_KEY_MASTER_KEY";
 const KEY_FILE: &str = "API_KEY_MASTER_KEY_FILE";
+const PREVIOUS: &str = "API_KEY_MASTER_KEY_PREVIOUS";
+const GOOD: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const TWO: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,not a key";
 
 fn failure<T: std::fmt::Debug>(outcome: Outcome<T>) -> Failure {
     outcome.expect_err("the input is bad")

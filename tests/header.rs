@@ -9,14 +9,39 @@ use std::{env, fs};
 use cbindgen::{Builder, Config, DocumentationStyle, Language, Layout, SortKey, Style};
 
 /// The header's groups: modules of `src/ffi`, in order.
-const GROUPS: [&str; 11] =
-    ["status", "error", "lengths", "objects", "options", "call", "library", "store", "secrets", "keys", "master_key"];
+const GROUPS: [&str; 13] = [
+    "status",
+    "error",
+    "lengths",
+    "objects",
+    "options",
+    "call",
+    "library",
+    "store",
+    "secrets",
+    "keys",
+    "master_key",
+    "operations",
+    "census",
+];
 
 /// What C needs besides, and no Rust item stands for.
 fn macros(module: &str) -> &'static str {
     match module {
         "options" => "\n/** Every field at its default. */\n#define KC_OPTIONS_INIT { sizeof(kc_options), 0, 0, 0 }\n",
         "call" => "\n/** No flags. */\n#define KC_CALL_INIT { sizeof(kc_call), 0, NULL, 0 }\n",
+        "census" => {
+            "
+/** Nothing found yet. */
+#define KC_CHECK_REPORT_INIT { sizeof(kc_check_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 } }
+/** Before the first user. */
+#define KC_USER_WALK_INIT { sizeof(kc_user_walk), 0, { 0 } }
+/** Nothing known yet. */
+#define KC_USER_INFO_INIT { sizeof(kc_user_info), 0, 0, 0, 0, { 0 } }
+/** Nothing counted yet. */
+#define KC_STORE_STATS_INIT { sizeof(kc_store_stats), 0, 0, 0, 0, 0, 0, 0, 0 }
+"
+        }
         _ => "",
     }
 }
@@ -75,8 +100,16 @@ fn group(source: &Path) -> String {
     Builder::new().with_src(source).with_config(config).generate().unwrap().write(&mut items);
     format!(
         "\n\n/* {title} {banner} */\n\n{}",
-        tidied(String::from_utf8(items).unwrap().trim()).replace("KC_MUST_USE ", "KC_MUST_USE\n")
+        tidied(&without_tags(String::from_utf8(items).unwrap().trim())).replace("KC_MUST_USE ", "KC_MUST_USE\n")
     )
+}
+
+/// Parameters by the names that C programs use: `kc_options *`, not `struct kc_options *`.
+fn without_tags(items: &str) -> String {
+    items
+        .replace("typedef struct", "typedef STRUCT")
+        .replace("struct kc_", "kc_")
+        .replace("typedef STRUCT", "typedef struct")
 }
 
 /// Sets what cbindgen wrote as a person would: a comment of one line on one line; behind its constant or field, in a

@@ -20,18 +20,14 @@ use crate::user::User;
 const PTRDIFF_MAX: usize = isize::MAX as usize;
 
 /// Runs one exported function: turns an error into a status and a filled `error`, a panic into KC_E_INTERNAL.
-pub(super) fn run(error: *mut kc_error, body: impl FnOnce() -> Result<()>) -> kc_status {
+pub(super) fn run<T: Into<News>>(error: *mut kc_error, body: impl FnOnce() -> Result<T>) -> kc_status {
     // A panic leaves no value of ours in pieces that a later call could meet: shared state is changed by single
     // assignments behind locks, and a transaction is rolled back when it is dropped.
-    let guarded = AssertUnwindSafe(|| {
-        forced_panic::here("call");
-        body()
-    });
-    let outcome = catch_unwind(guarded).unwrap_or_else(|_| {
+    let outcome = guarded(body).unwrap_or_else(|_| {
         Err(Error::new(Status::Internal, "keycask met a defect of its own and gave up this call: please report it"))
     });
     match outcome {
-        Ok(()) => KC_OK,
+        Ok(news) => news.into().0,
         Err(cause) => {
             report(error, &cause);
             cause.status().code()
@@ -41,11 +37,23 @@ pub(super) fn run(error: *mut kc_error, body: impl FnOnce() -> Result<()>) -> kc
 
 /// Runs an exported function that has no status: after a panic its answer is the empty one.
 pub(super) fn answer<T>(empty: T, body: impl FnOnce() -> T) -> T {
-    let guarded = AssertUnwindSafe(|| {
+    guarded(body).unwrap_or(empty)
+}
+
+fn guarded<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(|| {
         forced_panic::here("call");
         body()
-    });
-    catch_unwind(guarded).unwrap_or(empty)
+    }))
+}
+
+/// The status of a success: KC_OK, or a positive one that the caller has asked for.
+pub(super) struct News(pub(super) kc_status);
+
+impl From<()> for News {
+    fn from((): ()) -> News {
+        News(KC_OK)
+    }
 }
 
 fn argument(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -163,8 +171,8 @@ pub(super) fn sized<T: Copy>(start: *const T, name: &str) -> Result<(T, Region)>
             ),
         ));
     }
-    // SAFETY: at least size_of::<T>() bytes may be read, see above, aligned or not. `T` is a kc_options or a kc_call:
-    // integers and a pointer, for which every pattern of bits is valid.
+    // SAFETY: at least size_of::<T>() bytes may be read, see above, aligned or not. `T` is one of the header's structs:
+    // integers, pointers and characters, for which every pattern of bits is valid.
     Ok((unsafe { start.read_unaligned() }, Region { start: start.addr(), len: size }))
 }
 
@@ -224,7 +232,7 @@ impl Output {
     /// Checks that an answer of `len` bytes has room, and lets `write` write it: to exactly `len` bytes, of which it
     /// writes none when it fails.
     #[inline]
-    pub(super) fn write(&self, len: usize, write: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+    pub(super) fn write<T>(&self, len: usize, write: impl FnOnce(&mut [u8]) -> Result<T>) -> Result<T> {
         let needed = len + usize::from(self.text);
         if self.capacity < needed {
             self.tell_len(needed);
@@ -233,20 +241,21 @@ impl Output {
                 format!("the output takes {needed} bytes, and its capacity is {}: pass a larger buffer", self.capacity),
             ));
         }
-        if self.start.is_null() {
-            write(&mut [])?;
+        let written = if self.start.is_null() {
+            write(&mut [])?
         } else {
             // SAFETY: `start` is not NULL and, by the header's rule, valid for writes of `capacity` bytes, of which `len`
             // are taken; it overlaps nothing else that this call reads or writes (check_apart). What C has left
             // uninitialised there is only written.
-            write(unsafe { std::slice::from_raw_parts_mut(self.start, len) })?;
+            let written = write(unsafe { std::slice::from_raw_parts_mut(self.start, len) })?;
             if len < self.capacity {
                 // SAFETY: the byte at `len` is within the capacity.
                 unsafe { self.start.add(len).write(0) };
             }
-        }
+            written
+        };
         self.tell_len(len);
-        Ok(())
+        Ok(written)
     }
 
     fn tell_len(&self, len: usize) {
@@ -254,6 +263,59 @@ impl Output {
             // SAFETY: a non-NULL length output is valid for the write of a size_t; it need not be aligned.
             unsafe { self.len.write_unaligned(len) };
         }
+    }
+}
+
+/// A number of the caller's for an answer; NULL: not wanted.
+pub(super) struct NumberOutput(*mut u64);
+
+impl NumberOutput {
+    pub(super) fn new(place: *mut u64) -> NumberOutput {
+        NumberOutput(place)
+    }
+
+    pub(super) fn region(&self) -> Region {
+        pointed_to(self.0)
+    }
+
+    pub(super) fn write(&self, number: u64) {
+        if !self.0.is_null() {
+            // SAFETY: a non-NULL number output is valid for the write of a uint64_t; it need not be aligned.
+            unsafe { self.0.write_unaligned(number) };
+        }
+    }
+}
+
+/// A struct of the caller's for an answer. It begins with its size, which the caller has set.
+pub(super) struct StructOutput<T> {
+    place: *mut T,
+    given: T,
+    region: Region,
+}
+
+impl<T: Copy> StructOutput<T> {
+    pub(super) fn new(place: *mut T, name: &str) -> Result<StructOutput<T>> {
+        if place.is_null() {
+            return Err(argument(format!("{name} is NULL: pass where the answer goes")));
+        }
+        let (given, region) = sized(place.cast_const(), name)?;
+        Ok(StructOutput { place, given, region })
+    }
+
+    pub(super) fn region(&self) -> Region {
+        self.region
+    }
+
+    /// What the caller has put there.
+    pub(super) fn given(&self) -> T {
+        self.given
+    }
+
+    /// What a longer struct of the caller's has behind the known fields stays zero.
+    pub(super) fn write(&self, answer: T) {
+        // SAFETY: the place is not NULL and, by its own size field and the header's rule, valid for the write of a T; it need
+        // not be aligned.
+        unsafe { self.place.write_unaligned(answer) };
     }
 }
 
@@ -287,6 +349,19 @@ impl<H> Drop for HandleOutput<H> {
         // aligned.
         unsafe { self.place.write_unaligned(self.handle.get()) };
     }
+}
+
+/// Text for a field of fixed length: cut where it is longer, and ended by a NUL.
+pub(super) fn fixed_text<const N: usize>(text: &str) -> [c_char; N] {
+    let mut len = text.len().min(N - 1);
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    let mut field = [0; N];
+    for (place, &byte) in field.iter_mut().zip(&text.as_bytes()[..len]) {
+        *place = c_char::from_ne_bytes([byte]);
+    }
+    field
 }
 
 fn pointed_to<T>(place: *mut T) -> Region {

@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+use super::boundary::fixed_text;
 use super::status::kc_status;
 use crate::error::Error;
 
@@ -27,20 +28,13 @@ pub(super) fn report(error: *mut kc_error, cause: &Error) {
     if error.is_null() {
         return;
     }
-    let mut filled = kc_error {
+    let filled = kc_error {
         status: cause.status().code(),
         os_error: cause.os_error(),
         engine_error: cause.engine_error(),
         reserved: 0,
-        message: [0; 496],
+        message: fixed_text(cause.message()),
     };
-    let mut len = cause.message().len().min(filled.message.len() - 1);
-    while !cause.message().is_char_boundary(len) {
-        len -= 1;
-    }
-    for (place, &byte) in filled.message.iter_mut().zip(&cause.message().as_bytes()[..len]) {
-        *place = c_char::from_ne_bytes([byte]);
-    }
     // SAFETY: a non-NULL `error` is valid for writes of a kc_error, by the header's rule; it need not be aligned.
     unsafe { error.write_unaligned(filled) };
 }

@@ -95,9 +95,8 @@
  * Plaintext taken for granted.   Who can write where your tokens lie can take the "v2:" off, and the value looks
  *     like legacy plaintext. When all values have been encrypted, refuse what kc_is_encrypted denies.
  *
- * Pool tokens after a new master key.   The pool key comes from the first master key alone: with another one in
- *     front, tokens of the pool give KC_E_AUTHENTICATION. Open with the old key first once more, decrypt, and
- *     encrypt anew.
+ * The old master key, deleted too early.   Backups, services not yet restarted and rows not yet moved need it.
+ *     docs/operations.md has the steps; kc_rewrap says when nothing hangs on it any more.
  *
  * Too many messages under one key.   Random nonces allow 2^32 messages a key. No user gets there; a pool key
  *     does, at 1,000 a second, after 50 days. Spread the load over users.

@@ -31,9 +31,9 @@ pub unsafe extern "C" fn kc_user_key(
     boundary::run(error, || {
         let key = HandleOutput::new(key, "key")?;
         let user = boundary::user(user, user_len)?;
-        let (call, call_region) = call::read(call)?;
-        check_apart([Region::of(user.name().as_bytes()), call_region], [key.region()])?;
-        let found = handles::store(store)?.key(user, call)?;
+        let given = call::read(call)?;
+        check_apart([Region::of(user.name().as_bytes()), given.region], [key.region()])?;
+        let found = handles::store(store)?.key(user, given.call)?;
         key.set(handles::add_key_of(store, found)?);
         Ok(())
     })
@@ -41,7 +41,8 @@ pub unsafe extern "C" fn kc_user_key(
 
 /// The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
 /// RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
-/// file. With another master key in front it is another key: encrypt what it made anew before.
+/// file. It opens what the pool keys of the other given master keys made too, and of those that kc_rewrap has
+/// retired; KC_TELL_STALE tells it.
 ///
 /// key: receives the handle, to be freed with kc_free; it ends with its store.
 ///
@@ -120,11 +121,11 @@ pub unsafe extern "C" fn kc_key_encrypt(
     boundary::run(error, || {
         let plaintext = boundary::bytes(plaintext, plaintext_len, "plaintext")?;
         let len = token::text_len(plaintext.len())?;
-        let (call, call_region) = call::read(call)?;
+        let given = call::read(call)?;
         let output = Output::text(token, token_capacity, token_len, "token")?;
-        check_apart([Region::of(plaintext), call_region], output.regions())?;
+        check_apart([Region::of(plaintext), given.region], output.regions())?;
         let key = handles::key(key)?;
-        output.write(len, |text| key.write_token(plaintext, call, text))
+        output.write(len, |text| key.write_token(plaintext, given.call, text))
     })
 }
 
@@ -149,12 +150,14 @@ pub unsafe extern "C" fn kc_key_decrypt(
 ) -> kc_status {
     boundary::run(error, || {
         let token = boundary::text(token, token_len, "token")?;
-        let (call, call_region) = call::read(call)?;
+        let given = call::read(call)?;
         let output = Output::bytes(plaintext, plaintext_capacity, plaintext_len, "plaintext")?;
-        check_apart([Region::of(token), call_region], output.regions())?;
+        check_apart([Region::of(token), given.region], output.regions())?;
         let key = handles::key(key)?;
-        token::read(token, call.strict, |sealed| {
-            output.write(sealed.plaintext_len(), |plaintext| key.open_token(sealed, call, plaintext))
+        token::read(token, given.call.strict, |sealed| {
+            let opened =
+                output.write(sealed.plaintext_len(), |plaintext| key.open_token(sealed, given.call, plaintext))?;
+            Ok(given.news(opened))
         })
     })
 }

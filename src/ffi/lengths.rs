@@ -5,7 +5,7 @@ const SIZE_MAX: usize = usize::MAX;
 
 /// As the length of a const char * input: it ends at its NUL.
 pub const KC_NUL_TERMINATED: usize = SIZE_MAX;
-/// As master_keys_len: in API_KEY_MASTER_KEY or API_KEY_MASTER_KEY_FILE.
+/// As master_keys_len: in API_KEY_MASTER_KEY and its like.
 pub const KC_FROM_ENVIRONMENT: usize = SIZE_MAX;
 /// The bytes of a raw key: master keys, users' keys, imported ones.
 pub const KC_KEY_SIZE: usize = 32;

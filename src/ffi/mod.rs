@@ -2,7 +2,8 @@
 //!
 //! - `front_page.h`: the header's first page, written by hand
 //! - [`status`], [`error`], [`lengths`], [`objects`], [`options`], [`call`]: its types and constants
-//! - [`library`], [`store`], [`secrets`], [`keys`], [`master_key`]: its functions, of a few lines each, without logic
+//! - [`library`], [`store`], [`secrets`], [`keys`], [`master_key`], [`operations`], [`census`]: its functions, of a few lines
+//!   each, without logic
 //! - `boundary`: every cast of a pointer, every check of an argument, the panic guard
 //! - `handles`: the tickets that C holds in place of pointers
 
@@ -14,12 +15,14 @@ mod boundary;
 mod handles;
 
 pub mod call;
+pub mod census;
 pub mod error;
 pub mod keys;
 pub mod lengths;
 pub mod library;
 pub mod master_key;
 pub mod objects;
+pub mod operations;
 pub mod options;
 pub mod secrets;
 pub mod status;

@@ -43,11 +43,11 @@ pub unsafe extern "C" fn kc_encrypt(
         let user = boundary::user(user, user_len)?;
         let plaintext = boundary::bytes(plaintext, plaintext_len, "plaintext")?;
         let len = token::text_len(plaintext.len())?;
-        let (call, call_region) = call::read(call)?;
+        let given = call::read(call)?;
         let output = Output::text(token, token_capacity, token_len, "token")?;
-        check_apart([Region::of(user.name().as_bytes()), Region::of(plaintext), call_region], output.regions())?;
+        check_apart([Region::of(user.name().as_bytes()), Region::of(plaintext), given.region], output.regions())?;
         let store = handles::store(store)?;
-        output.write(len, |text| store.write_token(user, plaintext, call, text))
+        output.write(len, |text| store.write_token(user, plaintext, given.call, text))
     })
 }
 
@@ -80,12 +80,14 @@ pub unsafe extern "C" fn kc_decrypt(
     boundary::run(error, || {
         let user = boundary::user(user, user_len)?;
         let token = boundary::text(token, token_len, "token")?;
-        let (call, call_region) = call::read(call)?;
+        let given = call::read(call)?;
         let output = Output::bytes(plaintext, plaintext_capacity, plaintext_len, "plaintext")?;
-        check_apart([Region::of(user.name().as_bytes()), Region::of(token), call_region], output.regions())?;
+        check_apart([Region::of(user.name().as_bytes()), Region::of(token), given.region], output.regions())?;
         let store = handles::store(store)?;
-        token::read(token, call.strict, |sealed| {
-            output.write(sealed.plaintext_len(), |plaintext| store.open_token(user, sealed, call, plaintext))
+        token::read(token, given.call.strict, |sealed| {
+            let opened = output
+                .write(sealed.plaintext_len(), |plaintext| store.open_token(user, sealed, given.call, plaintext))?;
+            Ok(given.news(opened))
         })
     })
 }

@@ -7,6 +7,8 @@ pub type kc_status = i32;
 pub const KC_OK: kc_status = 0;
 /// Success, under a key no longer current. Only with KC_TELL_STALE.
 pub const KC_STALE: kc_status = 1;
+/// Nothing follows: the walk has ended. Only from kc_next_user.
+pub const KC_END: kc_status = 2;
 /// NULL where something is needed, empty, not UTF-8, overlapping buffers.
 pub const KC_E_ARGUMENT: kc_status = -1;
 /// A handle that is NULL, stale, foreign or of the wrong type.

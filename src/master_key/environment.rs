@@ -1,10 +1,10 @@
-//! Where the environment keeps the master key.
+//! Where the environment keeps the master keys.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -15,32 +15,47 @@ use crate::status::Status;
 
 const VARIABLE: &str = "API_KEY_MASTER_KEY";
 const FILE_VARIABLE: &str = "API_KEY_MASTER_KEY_FILE";
+const PREVIOUS: &str = "API_KEY_MASTER_KEY_PREVIOUS";
+const PREVIOUS_FILE: &str = "API_KEY_MASTER_KEY_PREVIOUS_FILE";
 
 /// A file longer than this holds no master key.
 const LONGEST_FILE: usize = 64 << 10;
 
-pub(super) fn master_key() -> Result<MasterKey> {
-    if let Some(value) = non_blank(VARIABLE) {
-        return MasterKey::from_text(&value).map_err(|error| found_in(VARIABLE, &error));
-    }
-    if let Some(path) = non_blank(FILE_VARIABLE) {
-        if MasterKey::from_text(&path).is_ok() {
-            return Err(Error::new(
-                Status::MasterKeyInvalid,
-                format!(
-                    "{FILE_VARIABLE} holds a master key, and takes the path of a file that does: set {VARIABLE} to it"
-                ),
-            ));
+/// The current master key, and behind it the previous ones.
+pub(super) fn master_keys() -> Result<Vec<MasterKey>> {
+    let (text, place) = text_of(VARIABLE, FILE_VARIABLE)?.ok_or_else(|| {
+        Error::new(
+            Status::MasterKeyMissing,
+            format!("no master key: set {VARIABLE} to base64 of 32 bytes, or {FILE_VARIABLE} to a file that holds it"),
+        )
+    })?;
+    let mut keys = vec![MasterKey::from_text(&text).map_err(|error| found_in(&place, &error))?];
+    if let Some((texts, place)) = text_of(PREVIOUS, PREVIOUS_FILE)? {
+        for (at, text) in texts.split(|byte| *byte == b',').enumerate() {
+            if !text::strip(text).is_empty() {
+                let key = MasterKey::from_text(text);
+                keys.push(key.map_err(|error| found_in(&format!("{place}, key {}", at + 1), &error))?);
+            }
         }
-        let path = PathBuf::from(OsString::from_vec(path.to_vec()));
-        let text = read(&path)?;
-        return MasterKey::from_text(&text)
-            .map_err(|error| found_in(&format!("{} (from {FILE_VARIABLE})", Shortened(&path)), &error));
     }
-    Err(Error::new(
-        Status::MasterKeyMissing,
-        format!("no master key: set {VARIABLE} to base64 of 32 bytes, or {FILE_VARIABLE} to a file that holds it"),
-    ))
+    Ok(keys)
+}
+
+/// What `variable` holds or, where it is unset or blank, the file that `file_variable` names; and where it was found.
+fn text_of(variable: &str, file_variable: &str) -> Result<Option<(Zeroizing<Vec<u8>>, String)>> {
+    if let Some(value) = non_blank(variable) {
+        return Ok(Some((value, variable.into())));
+    }
+    let Some(path) = non_blank(file_variable) else { return Ok(None) };
+    if MasterKey::from_text(&path).is_ok() {
+        return Err(Error::new(
+            Status::MasterKeyInvalid,
+            format!("{file_variable} holds a master key, and takes the path of a file that does: set {variable} to it"),
+        ));
+    }
+    let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+    let text = read(&path, file_variable)?;
+    Ok(Some((text, format!("{} (from {file_variable})", Shortened(&path)))))
 }
 
 fn non_blank(variable: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -48,11 +63,11 @@ fn non_blank(variable: &str) -> Option<Zeroizing<Vec<u8>>> {
     (!text::strip(&value).is_empty()).then_some(value)
 }
 
-fn read(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>> {
+fn read(path: &Path, variable: &str) -> Result<Zeroizing<Vec<u8>>> {
     // The whole capacity at once: growing would leave copies of the text behind.
     let mut text = Zeroizing::new(vec![0; LONGEST_FILE + 1]);
     let mut len = 0;
-    let refused = |cause: std::io::Error| Error::io("read the file of API_KEY_MASTER_KEY_FILE,", path, &cause);
+    let refused = |cause: std::io::Error| Error::io(&format!("read the file of {variable},"), path, &cause);
     let mut file = File::open(path).map_err(refused)?;
     while len < text.len() {
         match file.read(&mut text[len..]) {
@@ -66,7 +81,7 @@ fn read(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>> {
         return Err(Error::new(
             Status::MasterKeyInvalid,
             format!(
-                "the file of {FILE_VARIABLE}, {}, is longer than {LONGEST_FILE} bytes, and a master key has 44 characters: check the path",
+                "the file of {variable}, {}, is longer than {LONGEST_FILE} bytes, and a master key has 44 characters: check the path",
                 Shortened(path)
             ),
         ));

@@ -862,7 +862,7 @@ static void rows_that_no_caller_could_make_are_passed_over(void) {
 }
 
 static void a_bit_of_a_newer_keycask_stops_reading(void) {
-  static const char *const bits[] = { "1", "1 << 62", "3" };
+  static const char *const bits[] = { "2", "1 << 62", "3" };
   char token[128], statement[128];
   make_store("keys.db", token);
   kc_store *store = open_store("keys.db");
@@ -879,7 +879,7 @@ static void a_bit_of_a_newer_keycask_stops_reading(void) {
 static void a_bit_of_a_newer_keycask_stops_writing(void) {
   char token[128];
   make_store("keys.db", token);
-  sql("keys.db", "UPDATE keycask_meta SET value = 1 WHERE name = 'must_write'");
+  sql("keys.db", "UPDATE keycask_meta SET value = 2 WHERE name = 'must_write'");
   kc_store *store = open_store("keys.db");
   CHECK(opens(store, "alice", token, SECRET));
   CHECK_STATUS(KC_E_UNSUPPORTED, creates(store, "bob"));

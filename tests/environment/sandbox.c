@@ -103,6 +103,25 @@ static void *work_in_a_thread(void *store) {
   return NULL;
 }
 
+/* A rotation, the loss of a user, a check, a backup. */
+static void operate(const char *path) {
+  unsigned char ring[2 * KC_KEY_SIZE] = "another master key of 32 bytes..";
+  kc_check_report report = KC_CHECK_REPORT_INIT;
+  kc_store *store;
+  uint64_t remaining = 1;
+  char copy[4096];
+  memcpy(ring + KC_KEY_SIZE, MASTER_KEY, sizeof MASTER_KEY);
+  succeed("kc_open", kc_open(STR(path), ring, sizeof ring, NULL, &store, &why));
+  succeed("kc_rotate_user", kc_rotate_user(store, STR("user 2"), &why));
+  succeed("kc_erase_user", kc_erase_user(store, STR("user 3"), &why));
+  while (remaining > 0)
+    succeed("kc_rewrap", kc_rewrap(store, 100, NULL, &remaining, NULL, &why));
+  succeed("kc_check", kc_check(store, &report, &why));
+  snprintf(copy, sizeof copy, "%s.copy", path);
+  succeed("kc_backup", kc_backup(store, STR(copy), &why));
+  kc_free(store);
+}
+
 static void work(const char *path) {
   kc_options snapshots = KC_OPTIONS_INIT, reading = KC_OPTIONS_INIT;
   kc_store *store, *reader, *careful;
@@ -136,6 +155,7 @@ static void work(const char *path) {
   for (int at = 0; at < MESSAGES; at++)
     encrypt_and_decrypt(store, "user 2");
   encrypt_and_decrypt(careful, "user 2");
+  operate(path);
   kc_free(careful);
   kc_free(reader);
   kc_free(store);

@@ -150,11 +150,14 @@ def _has_table(connection, name):
     return connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone()
 
 
+# It reads earlier keys. Of erased users and retired master keys it knows nothing, so it writes no store that has them.
+KNOWN_BITS = {"must_read": 1, "must_write": 0}
+
+
 def _check_bits(connection, *names):
-    """This program knows no bit, so each of them stops it."""
     if _has_table(connection, "keycask_meta"):
         meta = dict(connection.execute("SELECT name, value FROM keycask_meta"))
-        if any(meta.get(name) != 0 for name in names):
+        if any(not isinstance(meta.get(name), int) or meta[name] & ~KNOWN_BITS[name] for name in names):
             raise FormatError("unsupported")
 
 
@@ -186,6 +189,35 @@ def user_key(path, master_key, user):
 def _user_key(connection, master_key, user):
     row = connection.execute("SELECT encrypted_key FROM encryption_keys WHERE user_id = ?", (user,)).fetchone()
     return unwrap(master_key, row[0]) if row else None
+
+
+def earlier_user_keys(path, master_key, user):
+    """The user's earlier keys, the latest first."""
+    with open_store(path) as connection:
+        if not _has_table(connection, "keycask_version"):
+            return []
+        return [unwrap(master_key, wrapped) for wrapped, in connection.execute(
+            "SELECT wrapped FROM keycask_version WHERE user_id = ? ORDER BY version DESC", (user,))]
+
+
+def is_erased(path, master_key, user):
+    with open_store(path) as connection:
+        if not _has_table(connection, "keycask_key"):
+            return False
+        key = connection.execute("SELECT wrapped FROM keycask_key WHERE name = 'marking'").fetchone()
+        if not key:
+            return False
+        mark = hmac.digest(unwrap(master_key, key[0]), user.encode(), "sha256")
+        return bool(connection.execute("SELECT 1 FROM keycask_erased WHERE mark = ?", (mark,)).fetchone())
+
+
+def earlier_pool_keys(path, master_key):
+    """The pool keys of earlier master keys, by the id of each."""
+    with open_store(path) as connection:
+        if not _has_table(connection, "keycask_key"):
+            return {}
+        return {bytes.fromhex(name.removeprefix("pool:")): unwrap(master_key, wrapped) for name, wrapped in
+                connection.execute("SELECT name, wrapped FROM keycask_key WHERE name LIKE 'pool:%'")}
 
 
 def get_or_create_user_key(path, master_key, user):

@@ -77,6 +77,34 @@ static kc_status call_decode(void) {
   return kc_master_key_decode(TEXT("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), raw, sizeof raw, NULL, &why);
 }
 
+static kc_status call_rewrap(void) { return kc_rewrap(store, 1, NULL, NULL, NULL, &why); }
+static kc_status call_erase(void) { return kc_erase_user(store, TEXT("erased"), &why); }
+static kc_status call_restore(void) { return kc_restore_user(store, TEXT("alice"), &why); }
+static kc_status call_rotate(void) { return kc_rotate_user(store, TEXT("alice"), &why); }
+static kc_status call_forget(void) { return kc_forget_versions(store, TEXT("alice"), &why); }
+static kc_status call_backup(void) { return kc_backup(store, TEXT("copy.db"), &why); }
+
+static kc_status call_reencrypt(void) {
+  char text[80];
+  return kc_reencrypt(store, TEXT("alice"), STRING(token), NULL, text, sizeof text, NULL, &why);
+}
+
+static kc_status call_check(void) {
+  kc_check_report report = KC_CHECK_REPORT_INIT;
+  return kc_check(store, &report, &why);
+}
+
+static kc_status call_next_user(void) {
+  kc_user_walk walk = KC_USER_WALK_INIT;
+  char user[80];
+  return kc_next_user(store, &walk, user, sizeof user, NULL, NULL, &why);
+}
+
+static kc_status call_stats(void) {
+  kc_store_stats stats = KC_STORE_STATS_INIT;
+  return kc_stats(store, &stats, &why);
+}
+
 static kc_status call_free(void) { return kc_free(key); }
 
 /* What has no status answers as if there were nothing. */
@@ -96,10 +124,14 @@ static kc_status call_wipe(void) {
 
 static const struct { const char *name; kc_status (*call)(void); } FUNCTIONS[] = {
   { "kc_abi_version", call_abi_version },
+  { "kc_backup", call_backup },
+  { "kc_check", call_check },
   { "kc_decrypt", call_decrypt },
   { "kc_decrypted_size", call_decrypted_size },
   { "kc_encrypt", call_encrypt },
   { "kc_encrypted_size", call_encrypted_size },
+  { "kc_erase_user", call_erase },
+  { "kc_forget_versions", call_forget },
   { "kc_free", call_free },
   { "kc_handle_count", call_handle_count },
   { "kc_hash", call_hash },
@@ -110,8 +142,14 @@ static const struct { const char *name; kc_status (*call)(void); } FUNCTIONS[] =
   { "kc_key_import", call_import },
   { "kc_master_key_decode", call_decode },
   { "kc_master_key_generate", call_generate },
+  { "kc_next_user", call_next_user },
   { "kc_open", call_open },
   { "kc_pool_key", call_pool_key },
+  { "kc_reencrypt", call_reencrypt },
+  { "kc_restore_user", call_restore },
+  { "kc_rewrap", call_rewrap },
+  { "kc_rotate_user", call_rotate },
+  { "kc_stats", call_stats },
   { "kc_status_text", call_status_text },
   { "kc_user_key", call_user_key },
   { "kc_version", call_version },

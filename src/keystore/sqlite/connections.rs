@@ -35,6 +35,8 @@ pub(super) struct Connections {
     in_use: AtomicUsize,
     /// The generation of the process that was last seen here.
     process: AtomicU64,
+    /// Times that a call slept because others held a lock.
+    waits: AtomicU64,
 }
 
 impl Connections {
@@ -50,7 +52,13 @@ impl Connections {
             only_one,
             in_use: AtomicUsize::new(0),
             process: AtomicU64::new(process::generation()),
+            waits: AtomicU64::new(0),
         }
+    }
+
+    /// How many times a call has waited for others.
+    pub(super) fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Runs `work` on a connection, with the moment until which it may wait, as [`Connections::patiently`] does.
@@ -76,6 +84,7 @@ impl Connections {
                 Err(error) if error.status() == Status::Busy && Instant::now() < deadline => {}
                 outcome => return outcome,
             }
+            self.waits.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

@@ -62,7 +62,7 @@ pub(super) fn translate(cause: &rusqlite::Error, store: &StoreName, action: &str
 /// A write to a store that was opened read-only.
 #[cold]
 pub(super) fn opened_read_only(store: &StoreName) -> Error {
-    Error::new(Status::ReadOnly, format!("{store} was opened read-only: open it for writing to make keys in it"))
+    Error::new(Status::ReadOnly, format!("{store} was opened read-only: open it for writing to change it"))
 }
 
 /// The number that the failed system call left behind; SQLite's last call before it reports such an error.

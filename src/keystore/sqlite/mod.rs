@@ -9,13 +9,14 @@ mod schema;
 mod vfs;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Change, KeyStore, Location, Patience, Rows, WritableRows};
+use super::{Change, KeyStore, Location, Patience, Tables, WorkDone, WritableTables};
 use crate::error::{Error, Result, Shortened};
 use crate::forced_panic;
 use crate::options::Options;
@@ -29,6 +30,8 @@ pub(super) struct SqliteStore {
     access: Access,
     connections: Connections,
     watch: Watch,
+    reads: AtomicU64,
+    commits: AtomicU64,
 }
 
 /// What an opening allows.
@@ -77,7 +80,8 @@ impl SqliteStore {
             let name = name.clone();
             Connections::new(only_one, options.busy_timeout, move || connect(&name, access.read_only))
         };
-        let store = SqliteStore { name, access, connections, watch: Watch::new() };
+        let (reads, commits) = (AtomicU64::new(0), AtomicU64::new(0));
+        let store = SqliteStore { name, access, connections, watch: Watch::new(), reads, commits };
         store.look(Patience::Timeout)?;
         Ok(store)
     }
@@ -146,16 +150,105 @@ impl KeyStore for SqliteStore {
         })
     }
 
-    fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Rows) -> Result<()>) -> Result<()> {
+    fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Tables) -> Result<()>) -> Result<()> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.transact(patience, TransactionBehavior::Deferred, |rows| work(rows))
     }
 
-    fn write(&self, work: &mut dyn FnMut(&dyn WritableRows) -> Result<()>) -> Result<()> {
+    fn write(&self, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()> {
+        self.check_writable()?;
+        // IMMEDIATE takes the write lock before the first look, so that what `work` sees is what it changes.
+        self.transact(Patience::Timeout, TransactionBehavior::Immediate, |rows| work(rows))?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn purge(&self, remains: &[Box<[u8]>]) -> Result<()> {
+        self.check_writable()?;
+        self.connections.with(Patience::Timeout, |connection, _| {
+            self.empty_wal(connection)?;
+            if self.contains(connection, remains)? {
+                self.vacuum(connection)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn rebuild(&self) -> Result<()> {
+        self.check_writable()?;
+        self.connections.with(Patience::Timeout, |connection, _| self.vacuum(connection))
+    }
+
+    fn copy_to(&self, path: &Path) -> Result<()> {
+        let failed = |cause: rusqlite::Error| errors::translate(&cause, &self.name, "copy");
+        let target = path.to_str().ok_or_else(|| {
+            Error::new(Status::Argument, format!("{} is not UTF-8: back up to another path", Shortened(path)))
+        })?;
+        self.connections.with(Patience::Timeout, |connection, _| {
+            // What is written is another file.
+            connection.execute_batch("PRAGMA query_only = OFF").map_err(failed)?;
+            let copied = connection.execute("VACUUM INTO ?", [target]).map_err(failed);
+            if self.access.read_only {
+                connection.execute_batch("PRAGMA query_only = ON").map_err(failed)?;
+            }
+            copied.map(|_| ())
+        })
+    }
+
+    fn findings(&self, limit: u32) -> Result<Vec<String>> {
+        let failed = |cause: rusqlite::Error| errors::translate(&cause, &self.name, "check");
+        self.connections.with(Patience::Timeout, |connection, _| {
+            let mut query = connection.prepare(&format!("PRAGMA main.integrity_check({limit})")).map_err(failed)?;
+            let found: Vec<String> =
+                query.query_map((), |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
+            Ok(found.into_iter().filter(|finding| finding != "ok").collect())
+        })
+    }
+
+    fn work_done(&self) -> WorkDone {
+        WorkDone {
+            reads: self.reads.load(Ordering::Relaxed),
+            commits: self.commits.load(Ordering::Relaxed),
+            waits: self.connections.waits(),
+        }
+    }
+}
+
+impl SqliteStore {
+    fn check_writable(&self) -> Result<()> {
         if self.access.read_only {
             return Err(errors::opened_read_only(&self.name));
         }
-        // IMMEDIATE takes the write lock before the first look, so that what `work` sees is what it changes.
-        self.transact(Patience::Timeout, TransactionBehavior::Immediate, |rows| work(rows))
+        Ok(())
+    }
+
+    /// Writes what is in the WAL to the file, and empties it. Without a WAL there is nothing to do.
+    fn empty_wal(&self, connection: &Connection) -> Result<()> {
+        let busy: bool = connection
+            .query_row("PRAGMA main.wal_checkpoint(TRUNCATE)", (), |row| row.get(0))
+            .map_err(|cause| errors::translate(&cause, &self.name, "empty the WAL of"))?;
+        if busy {
+            return Err(Error::new(
+                Status::Busy,
+                format!(
+                    "a reader keeps the WAL of {} from being emptied: end its transaction, and call again",
+                    self.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn vacuum(&self, connection: &Connection) -> Result<()> {
+        connection.execute_batch("VACUUM").map_err(|cause| errors::translate(&cause, &self.name, "rebuild"))?;
+        self.empty_wal(connection)
+    }
+
+    fn contains(&self, connection: &Connection, remains: &[Box<[u8]>]) -> Result<bool> {
+        vfs::contains(connection, remains).map_err(|cause| {
+            Error::new(Status::Io, format!("cannot read {}: {cause}", self.name))
+                .with_os_error(cause.raw_os_error().unwrap_or(0))
+        })
     }
 }
 

@@ -19,6 +19,16 @@ CREATE TABLE IF NOT EXISTS keycask_meta(name TEXT PRIMARY KEY, value);
 CREATE TABLE IF NOT EXISTS keycask_master(id BLOB PRIMARY KEY, state TEXT, created_at TEXT);
 ";
 
+/// The tables that operations use.
+pub(super) const OPERATION_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS keycask_key(name TEXT PRIMARY KEY, master BLOB, wrapped BLOB, created_at TEXT);
+CREATE INDEX IF NOT EXISTS keycask_key_master ON keycask_key(master);
+CREATE TABLE IF NOT EXISTS keycask_version(user_id TEXT, version INTEGER, master BLOB, wrapped BLOB, created_at TEXT,
+    PRIMARY KEY(user_id, version));
+CREATE INDEX IF NOT EXISTS keycask_version_master ON keycask_version(master);
+CREATE TABLE IF NOT EXISTS keycask_erased(mark BLOB PRIMARY KEY, created_at TEXT);
+";
+
 /// What is found where a key table belongs.
 enum Found {
     KeyTable,

@@ -79,6 +79,11 @@ impl Descriptor {
         }
     }
 
+    /// The file's device and inode.
+    pub(super) fn identity(&self) -> [u64; 2] {
+        self.file.as_ref().map_or([0; 2], |open| [open.id.device, open.id.inode])
+    }
+
     /// Whether the file is no longer the one at `path`.
     pub(super) fn has_moved(&self, path: &Path) -> bool {
         match &self.file {

@@ -90,6 +90,11 @@ impl MainFile {
         self.descriptor.has_moved(&self.path)
     }
 
+    /// The file's device and inode.
+    pub(super) fn identity(&self) -> [u64; 2] {
+        self.descriptor.identity()
+    }
+
     /// Reads into `buffer` from `offset`, and fills with zeroes what lies behind the end. False: something did.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
         let file = self.descriptor.file()?;

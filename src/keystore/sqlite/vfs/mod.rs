@@ -6,6 +6,7 @@
 
 mod descriptors;
 mod engine_locks;
+mod inspection;
 mod main_file;
 mod shared_memory;
 
@@ -18,6 +19,7 @@ use std::sync::OnceLock;
 
 use rusqlite::ffi;
 
+pub(super) use inspection::{contains, file_identity, has_moved};
 use main_file::{Failure, Level, MainFile};
 use shared_memory::SharedMemory;
 
@@ -33,22 +35,6 @@ pub(super) fn name() -> &'static CStr {
 /// Keeps the descriptor of a file that was just made for the connection that comes next.
 pub(super) fn keep(file: std::fs::File) -> io::Result<()> {
     descriptors::Descriptor::park_new(file)
-}
-
-/// Whether a connection's file is no longer the one at the store's path. A store in memory never moves.
-pub(super) fn has_moved(connection: &rusqlite::Connection) -> bool {
-    let mut moved: c_int = 0;
-    // SAFETY: the connection is open and borrowed, so no other thread uses it; NULL means its main database; the operation
-    // writes an int. A VFS that does not know it leaves the int alone.
-    unsafe {
-        ffi::sqlite3_file_control(
-            connection.handle(),
-            ptr::null(),
-            ffi::SQLITE_FCNTL_HAS_MOVED,
-            (&raw mut moved).cast(),
-        )
-    };
-    moved != 0
 }
 
 /// What lies in the memory that SQLite gives us for a main file. Other files are the default VFS's, in its own layout.

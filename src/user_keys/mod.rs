@@ -1,7 +1,9 @@
 //! Users' keys: from the cache, from the store, or made.
 
+mod lifecycle;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -10,8 +12,9 @@ use crate::error::{Error, Result};
 use crate::flight::Flights;
 use crate::freshness::{Due, Freshness, Seen};
 use crate::key_cache::{CachedKey, KeyCache, KeyInUse};
-use crate::keystore::{self, Change, KeyStore, Location, MasterKeyState, Patience, Rows, StoredKey};
-use crate::master_key::{MasterKeys, WrappedKey};
+use crate::keystore::{self, Change, Demands, KeyStore, Location, MasterKeyState, Patience, Rows, StoredKey, WorkDone};
+use crate::marking;
+use crate::master_key::{MasterKeyId, MasterKeys, WrappedKey};
 use crate::options::{Call, Options};
 use crate::platform::{process, random};
 use crate::registry;
@@ -19,6 +22,7 @@ use crate::secret::SecretKey;
 use crate::status::Status;
 use crate::token::Sealed;
 use crate::user::User;
+use crate::versions;
 
 /// An open key store and the keys that were found in it.
 pub(crate) struct UserKeys {
@@ -27,8 +31,57 @@ pub(crate) struct UserKeys {
     cache: KeyCache,
     loads: Flights<Arc<CachedKey>>,
     freshness: Freshness,
-    /// A change was seen, and whether this build and its master keys suit the store since has not.
-    unchecked: AtomicBool,
+    /// What has changed, while it has not been seen yet whether this build and its master keys suit the store since.
+    unchecked: AtomicU8,
+    /// As of the last look.
+    demands: LastDemands,
+    /// Calls that found no key in the cache.
+    misses: AtomicU64,
+}
+
+/// What an open store has done since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Users whose keys are cached now.
+    pub cached_users: u64,
+    /// Calls that found their key in the cache.
+    pub hits: u64,
+    /// Calls that did not.
+    pub misses: u64,
+    /// Reading transactions.
+    pub store_reads: u64,
+    /// Writing transactions.
+    pub commits: u64,
+    /// Times that a call waited for a lock of others.
+    pub busy_waits: u64,
+}
+
+/// What the store demanded when it was last looked at.
+struct LastDemands {
+    must_read: AtomicU64,
+    must_write: AtomicU64,
+}
+
+impl LastDemands {
+    fn get(&self) -> Demands {
+        Demands {
+            must_read: self.must_read.load(Ordering::Acquire),
+            must_write: self.must_write.load(Ordering::Acquire),
+        }
+    }
+
+    fn set(&self, demands: Demands) {
+        self.must_read.store(demands.must_read, Ordering::Release);
+        self.must_write.store(demands.must_write, Ordering::Release);
+    }
+}
+
+/// Whether the key that opened a token is its user's current one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Opened {
+    ByCurrent,
+    ByEarlier,
 }
 
 impl UserKeys {
@@ -42,15 +95,40 @@ impl UserKeys {
         random::choose_way();
         let freshness = Freshness::new();
         let keystore = keystore::open(location, options)?;
-        keystore.read(Patience::Timeout, &mut |rows| registry::check_opening(rows, &master_keys))?;
+        let mut demands = Demands::default();
+        keystore.read(Patience::Timeout, &mut |rows| {
+            demands = registry::check_opening(rows, &master_keys)?;
+            Ok(())
+        })?;
         Ok(UserKeys {
             keystore,
             master_keys,
             cache: KeyCache::new(options.cache_users),
             loads: Flights::new(),
             freshness,
-            unchecked: AtomicBool::new(false),
+            unchecked: AtomicU8::new(Change::None as u8),
+            demands: LastDemands {
+                must_read: AtomicU64::new(demands.must_read),
+                must_write: AtomicU64::new(demands.must_write),
+            },
+            misses: AtomicU64::new(0),
         })
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let WorkDone { reads, commits, waits } = self.keystore.work_done();
+        Stats {
+            cached_users: self.cache.users() as u64,
+            hits: self.cache.hits(),
+            misses: self.misses.load(Ordering::Relaxed),
+            store_reads: reads,
+            commits,
+            busy_waits: waits,
+        }
+    }
+
+    pub(crate) fn keystore(&self) -> &dyn KeyStore {
+        &*self.keystore
     }
 
     pub(crate) fn store_name(&self) -> String {
@@ -88,12 +166,19 @@ impl UserKeys {
 
     /// Opens a token with `key`, in hand for its user. A refusal counts only once the store was seen to hold this very key.
     #[inline]
-    pub(crate) fn open_token(&self, key: KeyInUse, sealed: Sealed<'_>, call: Call, plaintext: &mut [u8]) -> Result<()> {
+    pub(crate) fn open_token(
+        &self,
+        key: KeyInUse,
+        sealed: Sealed<'_>,
+        call: Call,
+        plaintext: &mut [u8],
+    ) -> Result<Opened> {
         match key.open(sealed, plaintext) {
+            Ok(()) => Ok(Opened::ByCurrent),
             Err(refusal) if refusal.status() == Status::Authentication => {
                 self.open_again(&key.into_held(), sealed, call, plaintext, refusal)
             }
-            outcome => outcome,
+            Err(error) => Err(error),
         }
     }
 
@@ -105,23 +190,44 @@ impl UserKeys {
         call: Call,
         plaintext: &mut [u8],
         refusal: Error,
-    ) -> Result<()> {
+    ) -> Result<Opened> {
         if !self.keystore.is_usable() {
             return Err(refusal);
         }
         if call.cached_only {
-            return Err(would_block());
+            return Err(would_block("the user's key"));
         }
         self.look(Patience::Timeout)?;
-        let seen = self.freshness.seen();
-        if key.seen() == seen {
-            return Err(refusal);
+        let (user, seen) = (User::new(key.user())?, self.freshness.seen());
+        if key.seen() != seen {
+            let current = self.loaded_since(user, Call { existing: true, ..call }, seen)?;
+            if !Arc::ptr_eq(&current, key) && current.open(sealed, plaintext).is_ok() {
+                return Ok(Opened::ByCurrent);
+            }
         }
-        let current = self.loaded_since(User::new(key.user())?, Call { existing: true, ..call }, seen)?;
-        if Arc::ptr_eq(&current, key) {
-            return Err(refusal);
+        if self.demands.get().may_have_versions() && self.open_by_version(user, sealed, plaintext)? {
+            return Ok(Opened::ByEarlier);
         }
-        current.open(sealed, plaintext)
+        Err(refusal)
+    }
+
+    fn open_by_version(&self, user: User<'_>, sealed: Sealed<'_>, plaintext: &mut [u8]) -> Result<bool> {
+        let mut opened = false;
+        self.keystore.read(Patience::Timeout, &mut |rows| {
+            opened = versions::find(rows, &self.master_keys, user, &mut |key| match key.open(sealed, plaintext) {
+                Ok(()) => Ok(true),
+                Err(error) if error.status() == Status::Authentication => Ok(false),
+                Err(error) => Err(error),
+            })?;
+            Ok(())
+        })?;
+        Ok(opened)
+    }
+
+    /// Looks whether the store has changed, and waits for that if need be.
+    pub(crate) fn revalidate(&self) -> Result<()> {
+        self.check_process()?;
+        self.look(Patience::Timeout)
     }
 
     #[cold]
@@ -131,7 +237,7 @@ impl UserKeys {
             return Ok(key);
         }
         if call.cached_only && (self.freshness.is_due() || key.seen() != self.freshness.seen()) {
-            return Err(would_block());
+            return Err(would_block("the user's key"));
         }
         self.look_if_due()?;
         let seen = self.freshness.seen();
@@ -156,18 +262,25 @@ impl UserKeys {
     #[cold]
     fn loaded(&self, user: User<'_>, call: Call) -> Result<Arc<CachedKey>> {
         if call.cached_only {
-            return Err(would_block());
+            return Err(would_block("the user's key"));
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         self.check_process()?;
         self.loads.join(user.name(), call.existing, || {
             self.look_if_due()?;
             let seen = self.freshness.seen();
             let known = self.cache.get(user).map(KeyInUse::into_held);
-            match self.read(user, known.as_ref(), seen)? {
-                Some(key) => Ok(key),
-                None => {
+            match self.read(user, known.as_ref(), seen) {
+                Ok(Some(key)) => Ok(key),
+                Ok(None) if !call.existing => {
                     self.cache.remove(user.name());
-                    if call.existing { Err(self.unknown(user)) } else { self.create(user, seen) }
+                    self.create(user, seen)
+                }
+                gone => {
+                    if !matches!(&gone, Err(error) if error.status() != Status::UserDestroyed) {
+                        self.cache.remove(user.name());
+                    }
+                    gone.and_then(|_| Err(self.unknown(user)))
                 }
             }
         })
@@ -177,8 +290,15 @@ impl UserKeys {
     fn read(&self, user: User<'_>, known: Option<&Arc<CachedKey>>, seen: Seen) -> Result<Option<Arc<CachedKey>>> {
         let mut found = None;
         self.keystore.read(Patience::Timeout, &mut |rows| {
+            if self.demands.get().may_be_erased() {
+                marking::check_not_erased(rows, &self.master_keys, user)?;
+            }
             found = match rows.user_key(user)? {
-                None => None,
+                None => {
+                    // Of users who are gone it is told why, also where the first erasure has not been seen here yet.
+                    marking::check_not_erased(rows, &self.master_keys, user)?;
+                    None
+                }
                 Some(StoredKey::Wrapped(wrapped)) if known.is_some_and(|known| *known.wrapped() == wrapped) => {
                     known.cloned()
                 }
@@ -198,6 +318,7 @@ impl UserKeys {
         let mut created = None;
         self.keystore.write(&mut |rows| {
             registry::check_writing(rows)?;
+            marking::check_not_erased(rows, &self.master_keys, user)?;
             created = Some(match rows.user_key(user)? {
                 Some(stored) => self.unwrapped(rows, user, stored, seen)?,
                 None => {
@@ -216,19 +337,25 @@ impl UserKeys {
     }
 
     fn unwrapped(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey, seen: Seen) -> Result<Arc<CachedKey>> {
-        let (wrapped, raw) = self.unwrap(rows, user, stored)?;
+        let (wrapped, raw, _) = self.unwrap(rows, user, stored)?;
         Ok(CachedKey::new(user, wrapped, DataKey::new(raw), seen))
     }
 
-    fn unwrap(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey) -> Result<(WrappedKey, SecretKey)> {
+    /// The key in a user's row, as it lies there and unwrapped, and the master key that wraps it.
+    fn unwrap(
+        &self,
+        rows: &dyn Rows,
+        user: User<'_>,
+        stored: StoredKey,
+    ) -> Result<(WrappedKey, SecretKey, MasterKeyId)> {
         let damaged =
             |found: &str| Error::new(Status::Corrupt, format!("the stored key of user {user} is damaged: it {found}"));
         let wrapped = match stored {
             StoredKey::Wrapped(wrapped) => wrapped,
             StoredKey::Damaged(found) => return Err(damaged(&format!("{found}; restore its row from a backup"))),
         };
-        if let Some(key) = self.master_keys.unwrap(&wrapped) {
-            return Ok((wrapped, key));
+        if let Some((key, under)) = self.master_keys.unwrap(&wrapped) {
+            return Ok((wrapped, key, under));
         }
         match registry::lacking(rows, &self.master_keys)? {
             Some(MasterKeyState::Active) => Err(Error::new(
@@ -268,13 +395,23 @@ impl UserKeys {
 
     fn look(&self, patience: Patience) -> Result<()> {
         let begun = self.freshness.begin();
-        if self.keystore.look(patience)? != Change::None {
+        let change = self.keystore.look(patience)?;
+        if change != Change::None {
             self.freshness.changed();
-            self.unchecked.store(true, Ordering::Release);
+            self.unchecked.fetch_max(change as u8, Ordering::AcqRel);
         }
-        if self.unchecked.load(Ordering::Acquire) {
-            self.keystore.read(patience, &mut |rows| registry::check_opening(rows, &self.master_keys))?;
-            self.unchecked.store(false, Ordering::Release);
+        let unchecked = self.unchecked.load(Ordering::Acquire);
+        if unchecked != Change::None as u8 {
+            self.keystore.read(patience, &mut |rows| {
+                // In the file that it has opened a process reads on with master keys that are being retired there.
+                self.demands.set(if unchecked == Change::File as u8 {
+                    registry::check_opening(rows, &self.master_keys)?
+                } else {
+                    registry::check_reading(rows)?
+                });
+                Ok(())
+            })?;
+            let _ = self.unchecked.compare_exchange(unchecked, Change::None as u8, Ordering::AcqRel, Ordering::Acquire);
         }
         self.freshness.looked(begun);
         Ok(())
@@ -298,9 +435,9 @@ impl UserKeys {
 }
 
 #[cold]
-fn would_block() -> Error {
+pub(crate) fn would_block(what: &str) -> Error {
     Error::new(
         Status::WouldBlock,
-        "the user's key is not cached: call again without KC_CACHED_ONLY where waiting is allowed",
+        format!("{what} is not cached: call again without KC_CACHED_ONLY where waiting is allowed"),
     )
 }
