@@ -9,7 +9,9 @@ returned. --locked: after the last erasure another program locks the store: then
 
 import argparse
 import multiprocessing
+import queue
 import sqlite3
+import sys
 import tempfile
 import time
 
@@ -19,12 +21,18 @@ AT_ONCE = 100
 NOISE = 0.5  # Seconds that a busy machine may add.
 
 
-def reader(path, jobs, answers):
-    """Reads the users that it is told, until all are destroyed; answers when each was last read."""
+def reader(path, jobs, answers, locked):
+    """Reads the users that it is told, until all are destroyed; answers when each was last read. With `locked`, says first
+    that it has read all."""
     with capi.Store(path, master_key(1)) as store:
+        answers.put("ready")
         while (tokens := jobs.get()) is not None:
             last, troubles = {}, []
             left = dict(tokens)
+            if locked:
+                for user, token in tokens.items():
+                    store.decrypt(user, token)
+                answers.put("cached")
             while left:
                 for user, token in list(left.items()):
                     begun = time.monotonic()
@@ -38,6 +46,18 @@ def reader(path, jobs, answers):
                             troubles.append(f"{user}: {error}")
                             del left[user]
             answers.put((last, troubles))
+
+
+def answer_of(processes, answers):
+    """The next answer. A process that dies without one ends the program."""
+    while True:
+        try:
+            return answers.get(timeout=1)
+        except queue.Empty:
+            if any(each.exitcode is not None for each in processes):
+                for each in processes:
+                    each.kill()
+                sys.exit("a reader died")
 
 
 def main():
@@ -56,14 +76,18 @@ def main():
             if options.wal:
                 sql(path, "PRAGMA journal_mode = WAL")
             jobs, answers = [context.Queue() for _ in range(options.readers)], context.Queue()
-            readers = [context.Process(target=reader, args=(path, each, answers)) for each in jobs]
+            readers = [context.Process(target=reader, args=(path, each, answers, options.locked)) for each in jobs]
             for each in readers:
                 each.start()
+            for _ in readers:
+                answer_of(readers, answers)
             for first in range(0, options.users, AT_ONCE):
                 users = [f"user {number}" for number in range(first, min(first + AT_ONCE, options.users))]
                 tokens = {user: store.encrypt(user, user.encode()) for user in users}
                 for each in jobs:
                     each.put(tokens)
+                for _ in readers if options.locked else ():
+                    answer_of(readers, answers)
                 erased = {}
                 for user in users:
                     store.erase_user(user)
@@ -75,7 +99,7 @@ def main():
                     host.execute("COMMIT")
                     host.close()
                 for _ in readers:
-                    last, wrong = answers.get()
+                    last, wrong = answer_of(readers, answers)
                     troubles += wrong
                     successes += len(last)
                     for user, when in last.items():
