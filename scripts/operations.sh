@@ -28,7 +28,7 @@ if [ $form = short ]; then
     kills=(--kills 30) races=(--users 300) fleet=(--seconds 0.5)
     million=(--users 50000 --rounds 1) versions=(--versions 1000)
 else
-    kills=(--kills 300) races=(--users 2000) fleet=(--seconds 3) million=() versions=()
+    kills=(--kills 300) races=(--users 1000) fleet=(--seconds 3) million=() versions=()
 fi
 
 for mode in '' --wal; do
@@ -38,7 +38,7 @@ for mode in '' --wal; do
     figures "a fleet rotates$called" python fleet "${fleet[@]}" $mode
     figures "operations on a full disk$called" python full_disk $mode
 done
-figures "the same, the store locked" python erasure_races --users 100 --locked
+figures "the same, the store locked" python erasure_races --users 25 --locked
 figures "a user with many earlier keys" python versions "${versions[@]}"
 figures "rewrapping many users" python million "${million[@]}"
 totals

@@ -41,7 +41,7 @@
 //! | `store`, `key` | what a program holds: an open store, a key of its own |
 //! | `user_keys`, `key_cache`, `flight`, `freshness` | users' keys: found, made, kept unwrapped, looked after |
 //! | `registry`, `rotation` | which master keys a store lets open it and create in it; moving it from one to the next |
-//! | `marking`, `versions`, `census`, `backup` | erased users; earlier keys; looking through a store; copying it |
+//! | `marking`, `versions`, `census`, `counter`, `backup` | erased users; earlier keys; looking through a store; copying it |
 //! | `token`, `cipher`, `nonce`, `data_key` | a secret to a token and back; `cipher` alone names the AEAD crate |
 //! | `master_key`, `pool`, `lookup_hash` | wrapping, the key ring, the environment; values of no single user; a derivation |
 //! | `keystore` | where wrapped keys lie: the trait, then an engine each |

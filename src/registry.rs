@@ -100,6 +100,11 @@ pub(crate) fn retire_unregistered(rows: &dyn WritableRows, id: MasterKeyId) -> R
     rows.set_master_key_state(id, MasterKeyState::Retiring)
 }
 
+/// Whether a master key is being retired: what it wraps, or wrapped, may lie anywhere in the store's files.
+pub(crate) fn is_rotating(rows: &dyn Rows) -> Result<bool> {
+    Ok(rows.master_keys()?.iter().any(|known| known.state == MasterKeyState::Retiring))
+}
+
 /// The most useful state among the master keys that this store knows and `given` lacks: a row that they do not open may be
 /// sound, and wrapped under that one.
 pub(crate) fn lacking(rows: &dyn Rows, given: &MasterKeys) -> Result<Option<MasterKeyState>> {

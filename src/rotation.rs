@@ -7,7 +7,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::keystore::{Enough, KeptKey, KeyStore, Layout, MasterKeyState, OwnKey, Place, Tables, WritableTables};
+use crate::keystore::{
+    Enough, KeptKey, KeyStore, Layout, MasterKeyState, OwnKey, Patience, Place, Tables, WritableTables,
+};
 use crate::master_key::{MasterKey, MasterKeyId, MasterKeys};
 use crate::platform::process::PerProcess;
 use crate::pool::PoolKeys;
@@ -276,7 +278,13 @@ impl Walk {
 /// Ends the walk: what was moved is gone from the file's free space too, and the earlier keys are retired. False: the store
 /// was replaced meanwhile.
 fn retire(keystore: &dyn KeyStore, walk: &Walk) -> Result<bool> {
-    if walk.moved > 0 {
+    let mut moved = walk.moved > 0;
+    keystore.read(Patience::Timeout, &mut |rows| {
+        // A walk that was killed may have moved rows too.
+        moved |= registry::is_rotating(rows)?;
+        Ok(())
+    })?;
+    if moved {
         keystore.rebuild()?;
     }
     let mut same = false;

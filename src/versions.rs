@@ -39,12 +39,12 @@ pub(crate) fn find(
     Ok(found)
 }
 
-/// What an erasure has to see gone.
-pub(crate) fn remains(rows: &dyn Tables, user: User<'_>) -> Result<Vec<Box<[u8]>>> {
-    let mut remains = Vec::new();
+/// The user's earlier keys as they lie in the store.
+pub(crate) fn wrapped_keys(rows: &dyn Tables, user: User<'_>) -> Result<Vec<Box<[u8]>>> {
+    let mut wrapped_keys = Vec::new();
     rows.versions(user, &mut |version| {
-        remains.push(version.wrapped.into_boxed_slice());
+        wrapped_keys.push(version.wrapped.into_boxed_slice());
         Ok(Enough::No)
     })?;
-    Ok(remains)
+    Ok(wrapped_keys)
 }

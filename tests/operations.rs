@@ -425,6 +425,65 @@ fn an_erased_key_is_found_nowhere_in_the_files_of_a_store_that_was_written_witho
     }
 }
 
+/// A store of the module's with these keys, a copy of each in a free place of its file, and a sound user beside.
+fn store_with_copies(path: &str, keys: &[Vec<u8>]) {
+    common::make_module_store(path);
+    let host = sql(path);
+    host.execute_batch("PRAGMA secure_delete = OFF").unwrap();
+    let sound = common::wrapped(&raw_key(1), &[99; 32]);
+    let add = |user: String, key: &Vec<u8>| {
+        host.execute("INSERT INTO encryption_keys VALUES (?, ?, '')", (user, key)).unwrap();
+    };
+    for prefix in ["user", "copy"] {
+        keys.iter().enumerate().for_each(|(number, key)| add(format!("{prefix} {number}"), key));
+        add(format!("{prefix}, sound"), &sound);
+    }
+    host.execute_batch("DELETE FROM encryption_keys WHERE user_id LIKE 'copy%'").unwrap();
+}
+
+/// How often a piece of the wrapped key is found in the file.
+fn copies(path: &str, wrapped: &[u8]) -> usize {
+    let piece = &wrapped[..20];
+    fs::read(path).unwrap().windows(20).filter(|window| *window == piece).count()
+}
+
+#[test]
+fn an_erased_key_of_a_damaged_length_is_found_nowhere_in_the_file() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let keys: Vec<Vec<u8>> = (0..3).map(|number| common::wrapped(&raw_key(1), &[number; 16])).collect();
+    store_with_copies(&path, &keys);
+    assert_eq!(copies(&path, &keys[1]), 2);
+    open(&path, &[1]).unwrap().erase_user("user 1").unwrap();
+    assert_eq!((copies(&path, &keys[0]), copies(&path, &keys[1])), (1, 0));
+}
+
+#[test]
+fn a_key_erased_amid_a_rotation_is_found_under_neither_master_key() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let keys: Vec<Vec<u8>> = (0..5).map(|number| common::wrapped(&raw_key(1), &[number; 32])).collect();
+    store_with_copies(&path, &keys);
+    let store = open(&path, &[2, 1]).unwrap();
+    assert_eq!(store.rewrap(3).unwrap().done, 3);
+    let moved: Vec<u8> = value(&path, "SELECT encrypted_key FROM encryption_keys WHERE user_id = 'user 1'");
+    assert_eq!((copies(&path, &keys[1]), copies(&path, &moved)), (1, 1));
+    store.erase_user("user 1").unwrap();
+    assert_eq!((copies(&path, &keys[1]), copies(&path, &moved)), (0, 0));
+}
+
+#[test]
+fn a_rotation_ended_by_another_process_than_moved_the_keys_leaves_no_copy_under_the_old_master_key() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let keys: Vec<Vec<u8>> = (0..5).map(|number| common::wrapped(&raw_key(1), &[number; 32])).collect();
+    store_with_copies(&path, &keys);
+    assert_eq!(open(&path, &[2, 1]).unwrap().rewrap(6).unwrap().done, 6);
+    assert_eq!(copies(&path, &keys[1]), 1);
+    rewrap(&open(&path, &[2, 1]).unwrap(), 1000);
+    assert_eq!(copies(&path, &keys[1]), 0);
+}
+
 #[test]
 fn an_erasure_that_a_reader_keeps_from_cleaning_is_busy_and_ends_when_called_again() {
     let folder = Folder::new();

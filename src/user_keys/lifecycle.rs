@@ -8,8 +8,14 @@ use crate::registry;
 use crate::user::User;
 use crate::versions;
 
-/// Wrapped keys that were removed.
-type Remains = Vec<Box<[u8]>>;
+/// What has to be gone from a store's files.
+enum Remains {
+    Nothing,
+    /// These wrapped keys, which were removed.
+    Of(Vec<Box<[u8]>>),
+    /// More than can be named.
+    Unknown,
+}
 
 /// Removed keys are looked for in pieces of so many bytes: SQLite may have put a row's end on another page.
 const PIECE: usize = 20;
@@ -21,10 +27,15 @@ impl UserKeys {
         self.remove(user, &mut |rows| {
             rows.make_own_tables()?;
             rows.demand(Demands { must_write: Demands::OPERATIONS, must_read: 0 })?;
-            let mut remains = versions::remains(rows, user)?;
-            if let Some(StoredKey::Wrapped(wrapped)) = rows.user_key(user)? {
-                remains.push(wrapped.into());
-            }
+            let mut wrapped_keys = versions::wrapped_keys(rows, user)?;
+            let remains = match rows.user_key(user)? {
+                Some(StoredKey::Damaged(_)) => Remains::Unknown,
+                Some(StoredKey::Wrapped(wrapped)) => {
+                    wrapped_keys.push(wrapped.into());
+                    Remains::Of(wrapped_keys)
+                }
+                None => Remains::Of(wrapped_keys),
+            };
             rows.add_mark(&marking::mark_of(rows, &self.master_keys, user)?)?;
             rows.remove_user(user)?;
             Ok(remains)
@@ -35,11 +46,11 @@ impl UserKeys {
     pub(crate) fn forget_versions(&self, user: User<'_>) -> Result<()> {
         self.remove(user, &mut |rows| {
             if !registry::check_writing(rows)?.may_have_versions() {
-                return Ok(Vec::new());
+                return Ok(Remains::Nothing);
             }
-            let remains = versions::remains(rows, user)?;
+            let wrapped_keys = versions::wrapped_keys(rows, user)?;
             rows.remove_versions(user)?;
-            Ok(remains)
+            Ok(Remains::Of(wrapped_keys))
         })
     }
 
@@ -72,24 +83,30 @@ impl UserKeys {
     /// Runs `work`, which removes keys and names what it removed, and sees to it that nothing of that remains in the store's
     /// files; nor, where that failed before, of what was removed then.
     fn remove(&self, user: User<'_>, work: &mut dyn FnMut(&dyn WritableTables) -> Result<Remains>) -> Result<()> {
-        let (mut remains, mut overdue) = (Vec::new(), false);
+        let mut remains = Remains::Nothing;
         self.keystore.write(&mut |rows| {
             registry::check_writing(rows)?;
-            overdue = rows.is_purge_due()?;
-            remains = work(rows)?;
-            if !remains.is_empty() {
+            remains = match work(rows)? {
+                Remains::Of(wrapped_keys) if wrapped_keys.is_empty() => Remains::Nothing,
+                // While a rotation is under way the same keys may lie there wrapped under the earlier master key too.
+                Remains::Of(_) if registry::is_rotating(rows)? => Remains::Unknown,
+                named => named,
+            };
+            if rows.is_purge_due()? {
+                remains = Remains::Unknown;
+            } else if !matches!(remains, Remains::Nothing) {
                 rows.set_purge_due(true)?;
             }
             Ok(())
         })?;
         self.changed(user)?;
-        if overdue {
-            self.keystore.rebuild()?;
-        } else if remains.is_empty() {
-            return Ok(());
-        } else {
-            let pieces: Vec<Box<[u8]>> = remains.iter().flat_map(|bytes| bytes.chunks(PIECE).map(Box::from)).collect();
-            self.keystore.purge(&pieces)?;
+        match remains {
+            Remains::Nothing => return Ok(()),
+            Remains::Of(wrapped_keys) => {
+                let pieces: Vec<_> = wrapped_keys.iter().flat_map(|key| key.chunks(PIECE).map(Box::from)).collect();
+                self.keystore.purge(&pieces)?;
+            }
+            Remains::Unknown => self.keystore.rebuild()?,
         }
         self.keystore.write(&mut |rows| rows.set_purge_due(false))
     }

@@ -5,6 +5,7 @@ mod errors;
 mod file;
 mod rows;
 mod schema;
+mod tables;
 #[allow(unsafe_code)]
 mod vfs;
 mod watch;
