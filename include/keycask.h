@@ -120,8 +120,7 @@
  *
  * A store beside a network.   SQLite's locks do not hold on NFS and its like. Keep the file on a local disk.
  *
- * A backup by cp.   A copy of a store in use can be torn. Copy it with SQLite's own backup, or while nobody
- *     writes.
+ * A backup by cp.   A copy of a store in use can be torn. Copy it with kc_backup.
  */
 
 #ifndef KC_KEYCASK_H
@@ -130,7 +129,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Warns where a status is dropped unread. */
+/** Warns where a status is dropped unread. */
 #if defined(__GNUC__) || defined(__clang__)
 #define KC_MUST_USE __attribute__((warn_unused_result))
 #else
@@ -304,8 +303,8 @@ void kc_wipe(void *memory, size_t len);
  * master_keys: n x 32 bytes, n from 1 to 16, the current one first. Keys under any of them open; new ones are
  * wrapped under the first. (NULL, KC_FROM_ENVIRONMENT): the one in API_KEY_MASTER_KEY, else in the file that
  * API_KEY_MASTER_KEY_FILE names, and behind it those in API_KEY_MASTER_KEY_PREVIOUS, separated by commas, else
- * in the file that API_KEY_MASTER_KEY_PREVIOUS_FILE names; the pointer must be NULL. They are copied, and wiped
- * by kc_free; yours are yours to wipe.
+ * in the file that API_KEY_MASTER_KEY_PREVIOUS_FILE names; the pointer must be NULL, and no other thread may
+ * change the environment meanwhile (getenv). They are copied, and wiped by kc_free; yours are yours to wipe.
  *
  * options: NULL for the defaults. store: receives the handle, to be freed with kc_free.
  *

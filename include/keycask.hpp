@@ -44,6 +44,7 @@ namespace keycask {
 /** Why a call failed: what() says it to a person, status() to the program. */
 class error : public std::runtime_error {
  public:
+  /** Takes over what the C interface says. */
   explicit error(const kc_error &cause)
       : std::runtime_error(cause.message),
         status_(cause.status),
@@ -134,9 +135,12 @@ inline kc_call how(std::uint32_t flags) noexcept {
 /** A plaintext or a raw key. It is wiped when it goes, and is moved, never copied. */
 class secret {
  public:
+  /** Empty. */
   secret() = default;
+  /** Moved; the other is empty then. */
   secret(secret &&other) noexcept : bytes_(std::exchange(other.bytes_, nullptr)), size_(std::exchange(other.size_, 0)),
                                     capacity_(std::exchange(other.capacity_, 0)) {}
+  /** Moved; what was here is wiped. */
   secret &operator=(secret &&other) noexcept {
     if (this != &other) {
       wipe();
@@ -152,8 +156,11 @@ class secret {
 
   /** The secret, as long as this lives. */
   std::string_view view() const noexcept { return bytes_ == nullptr ? std::string_view() : std::string_view(bytes_, size_); }
+  /** Its bytes; NULL when it was never filled. */
   const char *data() const noexcept { return bytes_; }
+  /** How many bytes. */
   std::size_t size() const noexcept { return size_; }
+  /** Whether it has none. */
   bool empty() const noexcept { return size_ == 0; }
 
   /** Makes room for `capacity` bytes, which `write` fills: it answers how many it wrote. */
@@ -180,10 +187,10 @@ class secret {
   std::size_t size_ = 0, capacity_ = 0;
 };
 
-/** A secret and whether its token was made under a key that is no longer current: reencrypt it. */
+/** A plaintext, and whether its token was made under a key that is no longer current. */
 struct decrypted {
-  keycask::secret secret;
-  bool stale = false;
+  keycask::secret secret;  /**< The plaintext. */
+  bool stale = false;      /**< Whether reencrypt has something to do. */
 };
 
 /* Keys -------------------------------------------------------------------------------------------------------------- */
@@ -249,6 +256,7 @@ class key {
     return key(handle);
   }
 
+  /** Encrypts a secret to a token, under the key that is current then. */
   std::string encrypt(std::string_view plaintext, std::uint32_t flags = 0) const {
     const kc_call call = detail::how(flags);
     return detail::token(plaintext.size(), [&](char *token, std::size_t capacity, std::size_t *size, kc_error *cause) {
@@ -256,6 +264,7 @@ class key {
     });
   }
 
+  /** Decrypts a token made under this key. */
   keycask::secret decrypt(std::string_view token, std::uint32_t flags = 0) const {
     return decrypt_told(token, flags).secret;
   }
@@ -278,12 +287,15 @@ class key {
   }
 
 #ifdef KC_HAS_SPAN
+  /** A key of your own, of KC_KEY_SIZE bytes. */
   static key import(std::span<const std::byte> raw) { return import(raw.data(), raw.size()); }
+  /** Encrypts bytes. */
   std::string encrypt(std::span<const std::byte> plaintext, std::uint32_t flags = 0) const {
     return encrypt(std::string_view(reinterpret_cast<const char *>(plaintext.data()), plaintext.size()), flags);
   }
 #endif
 
+  /** The handle, for the C interface; it stays this object's. */
   kc_key *handle() const noexcept { return handle_.get(); }
 
  private:
@@ -306,6 +318,7 @@ class master_keys {
         })), from_environment_(false) {}
 
 #ifdef KC_HAS_SPAN
+  /** n x KC_KEY_SIZE bytes, which are copied. */
   explicit master_keys(std::span<const std::byte> raw) : master_keys(raw.data(), raw.size()) {}
 #endif
 
@@ -320,7 +333,7 @@ class master_keys {
     });
   }
 
-  /** One more, in front of none: from its text. */
+  /** One more, behind the others, from its text. */
   master_keys &add_text(std::string_view text) {
     char one[KC_KEY_SIZE];
     detail::checked([&](kc_error *cause) {
@@ -336,7 +349,9 @@ class master_keys {
     return *this;
   }
 
+  /** As kc_open takes them. */
   const void *data() const noexcept { return from_environment_ ? nullptr : raw_.data(); }
+  /** Their bytes, or KC_FROM_ENVIRONMENT. */
   std::size_t size() const noexcept { return from_environment_ ? KC_FROM_ENVIRONMENT : raw_.size(); }
 
  private:
@@ -350,7 +365,9 @@ class master_keys {
 
 /** How a store is opened. */
 struct options {
+  /** Never write. */
   bool read_only = false;
+  /** A missing store is an error, and none is made. */
   bool must_exist = false;
   /** This process will be snapshotted, and resumed more than once. */
   bool snapshots = false;
@@ -362,18 +379,21 @@ struct options {
 
 /** How far a rotation of the master key has come. */
 struct progress {
-  std::uint64_t done = 0, remaining = 0, skipped = 0;
+  std::uint64_t done = 0;       /**< Keys that this call moved. */
+  std::uint64_t remaining = 0;  /**< Keys not seen yet. At 0 the rotation has ended. */
+  std::uint64_t skipped = 0;    /**< Damaged rows, which were left. */
 };
 
 /** A user, and what is known of them. */
 struct user_info {
-  std::string name;
-  kc_user_info info;
+  std::string name;   /**< Empty for a row that has none. */
+  kc_user_info info;  /**< See there. */
 };
 
 /** An open key store. */
 class store {
  public:
+  /** Opens the key store at a location, and makes it where it is missing: kc_open. */
   explicit store(std::string_view location, const master_keys &keys = master_keys::from_environment(),
                  const options &how = options())
       : handle_(nullptr) {
@@ -450,9 +470,13 @@ class store {
     return now;
   }
 
+  /** Destroys a user's keys; none is made for them again. */
   void erase_user(std::string_view user) const { of_user(kc_erase_user, user); }
+  /** Lets an erased user begin anew. */
   void restore_user(std::string_view user) const { of_user(kc_restore_user, user); }
+  /** Gives a user another key; the one that they have is kept for reading. */
   void rotate_user(std::string_view user) const { of_user(kc_rotate_user, user); }
+  /** Drops a user's earlier keys. */
   void forget_versions(std::string_view user) const { of_user(kc_forget_versions, user); }
 
   /** A token of a user as one under their current key. */
@@ -469,12 +493,14 @@ class store {
     return made;
   }
 
+  /** Copies the store, while it is in use, to a file that is not there yet. */
   void backup(std::string_view location) const {
     detail::checked([&](kc_error *cause) {
       return kc_backup(handle(), detail::text(location), location.size(), cause);
     });
   }
 
+  /** Looks at every row, and has SQLite check its file. */
   kc_check_report check() const {
     kc_check_report report = KC_CHECK_REPORT_INIT;
     detail::checked([&](kc_error *cause) { return kc_check(handle(), &report, cause); });
@@ -485,24 +511,24 @@ class store {
   template <typename Visit>
   void for_each_user(Visit &&visit) const {
     kc_user_walk walk = KC_USER_WALK_INIT;
-    user_info user = { std::string(4097, '\0'), KC_USER_INFO_INIT };
+    user_info user = { {}, KC_USER_INFO_INIT };
+    std::string name(4097, '\0');
     for (;;) {
-      std::string name(user.name.size() < 4097 ? 4097 : user.name.size(), '\0');
       std::size_t size = 0;
       kc_error cause;
       const kc_status status = kc_next_user(handle(), &walk, name.data(), name.size(), &size, &user.info, &cause);
       if (status == KC_END) return;
       if (status == KC_E_BUFFER) {
-        user.name.resize(size);
+        name.resize(size);
         continue;
       }
       if (status < 0) detail::raise(cause);
-      name.resize(size);
-      user.name = std::move(name);
+      user.name.assign(name, 0, size);
       visit(static_cast<const user_info &>(user));
     }
   }
 
+  /** What this store has done since it was opened. */
   kc_store_stats stats() const {
     kc_store_stats found = KC_STORE_STATS_INIT;
     detail::checked([&](kc_error *cause) { return kc_stats(handle(), &found, cause); });
@@ -510,11 +536,13 @@ class store {
   }
 
 #ifdef KC_HAS_SPAN
+  /** Encrypts bytes. */
   std::string encrypt(std::string_view user, std::span<const std::byte> plaintext, std::uint32_t flags = 0) const {
     return encrypt(user, std::string_view(reinterpret_cast<const char *>(plaintext.data()), plaintext.size()), flags);
   }
 #endif
 
+  /** The handle, for the C interface; it stays this object's. */
   kc_store *handle() const noexcept { return handle_.get(); }
 
  private:

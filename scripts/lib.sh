@@ -54,15 +54,14 @@ python_environment() {
     cp "$pins" "$home/pins"
 }
 
-# The shared and the static library, in target/release. Their own command, because cargo leaves link-time optimisation
-# out where an rlib is made in the same step.
+# The shared and the static library, in target/release.
 build_library() {
     need gcc libc6-dev
     if ! command -v cargo >/dev/null; then
         say "missing: a Rust toolchain (cargo), 1.89 or later"
         exit 3
     fi
-    cargo rustc --release --lib --crate-type cdylib --crate-type staticlib --quiet
+    scripts/build.sh "$CARGO_TARGET_DIR" --quiet
     ln -sf libkeycask.so "$LIBRARY/libkeycask.so.1"
 }
 

@@ -2,14 +2,14 @@
 # The static library as it is handed out: of all that is in it, SQLite and Rust's own library too, only kc_* is global, so that
 # it can be linked beside another SQLite and another Rust library.
 #
-#   scripts/static-library.sh HEADER INPUT OUTPUT     libkeycask.a as cargo makes it, to the one that is installed
+#   scripts/static-library.sh SYMBOLS INPUT OUTPUT     libkeycask.a as cargo makes it, to the one that is installed
 
 set -euo pipefail
-header=$1 input=$2 output=$3
+symbols=$1 input=$2 output=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-mapfile -t functions < <(grep -oE '\bkc_[a-z_]+\(' "$header" | tr -d '(' | sort -u)
+mapfile -t functions <"$symbols"
 # Section groups are resolved here: two Rust libraries have groups of the same names, of which a linker keeps one.
 ld -r --force-group-allocation --gc-sections "${functions[@]/#/--undefined=}" -o "$work/all.o" --whole-archive "$input"
 # Without the compiler's own intermediate code, which linkers with a plugin of another release stumble over.

@@ -120,8 +120,7 @@
  *
  * A store beside a network.   SQLite's locks do not hold on NFS and its like. Keep the file on a local disk.
  *
- * A backup by cp.   A copy of a store in use can be torn. Copy it with SQLite's own backup, or while nobody
- *     writes.
+ * A backup by cp.   A copy of a store in use can be torn. Copy it with kc_backup.
  */
 
 #ifndef KC_KEYCASK_H
@@ -130,7 +129,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Warns where a status is dropped unread. */
+/** Warns where a status is dropped unread. */
 #if defined(__GNUC__) || defined(__clang__)
 #define KC_MUST_USE __attribute__((warn_unused_result))
 #else

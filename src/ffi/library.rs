@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_void};
 
 use zeroize::Zeroize;
 
-use super::status::{KC_OK, KC_STALE, kc_status};
+use super::status::{KC_END, KC_OK, KC_STALE, kc_status};
 use super::{boundary, handles};
 use crate::status::Status;
 
@@ -33,6 +33,7 @@ pub extern "C" fn kc_status_text(status: kc_status) -> *const c_char {
     let text = || match status {
         KC_OK => c"success",
         KC_STALE => c"success, under a key that is no longer current",
+        KC_END => c"nothing follows",
         _ => Status::ALL.iter().find(|known| known.code() == status).map_or(c"unknown status", |known| known.text()),
     };
     boundary::answer(c"", text).as_ptr()

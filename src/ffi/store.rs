@@ -25,8 +25,8 @@ use crate::store::Store;
 /// master_keys: n x 32 bytes, n from 1 to 16, the current one first. Keys under any of them open; new ones are
 /// wrapped under the first. (NULL, KC_FROM_ENVIRONMENT): the one in API_KEY_MASTER_KEY, else in the file that
 /// API_KEY_MASTER_KEY_FILE names, and behind it those in API_KEY_MASTER_KEY_PREVIOUS, separated by commas, else
-/// in the file that API_KEY_MASTER_KEY_PREVIOUS_FILE names; the pointer must be NULL. They are copied, and wiped
-/// by kc_free; yours are yours to wipe.
+/// in the file that API_KEY_MASTER_KEY_PREVIOUS_FILE names; the pointer must be NULL, and no other thread may
+/// change the environment meanwhile (getenv). They are copied, and wiped by kc_free; yours are yours to wipe.
 ///
 /// options: NULL for the defaults. store: receives the handle, to be freed with kc_free.
 ///

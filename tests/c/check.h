@@ -32,6 +32,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define CHECK_SANITIZED 1
 #elif defined(__has_feature)
@@ -136,5 +140,9 @@ void write_file(const char *path, const void *bytes, size_t len);
 
 /* How many files a folder holds. */
 int count_files(const char *folder);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

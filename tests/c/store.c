@@ -365,8 +365,8 @@ static void a_database_of_something_else_is_refused_and_left_alone(void) {
     "CREATE TABLE encryption_keys(user_id TEXT PRIMARY KEY, encrypted_key BLOB NOT NULL, created_at TEXT NOT NULL, x)",
     "CREATE TABLE encryption_keys(user_id INTEGER PRIMARY KEY, encrypted_key BLOB NOT NULL, created_at TEXT NOT NULL)",
     "CREATE TABLE encryption_keys(user_id TEXT, encrypted_key BLOB NOT NULL, created_at TEXT NOT NULL)",
-    "CREATE TABLE encryption_keys(user_id TEXT COLLATE NOCASE PRIMARY KEY, encrypted_key BLOB NOT NULL, "
-    "created_at TEXT NOT NULL)",
+    ("CREATE TABLE encryption_keys(user_id TEXT COLLATE NOCASE PRIMARY KEY, encrypted_key BLOB NOT NULL, "
+     "created_at TEXT NOT NULL)"),
     "CREATE TABLE encryption_keys(user TEXT PRIMARY KEY, encrypted_key BLOB NOT NULL, created_at TEXT NOT NULL)",
   };
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
