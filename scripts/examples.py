@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Compiles and runs the examples of the documents: every ```c block of the README, of docs/ and of SECURITY.md, and the
-header's first page. Runs every ```sh block in the project's folder.
+header's first page. Runs every ```lua block and ```cpp block, and every ```sh block in the project's folder.
 
 A C block without a `main` is the body of one, behind an open `store`, an `error`, a `token` and a `secret`, unless it
 declares those itself. A program is well when it ends with 0, has said nothing on standard error and has left no handle
@@ -53,16 +53,33 @@ def program(block):
     return HEAD + OPENING + block + CLOSING + TAIL
 
 
+def run(command, folder):
+    key = base64.urlsafe_b64encode(os.urandom(32)).decode()
+    environment = {**os.environ, "API_KEY_MASTER_KEY": key, "LD_LIBRARY_PATH": str(LIBRARY)}
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    if done.stderr:
+        raise subprocess.SubprocessError(f"it complained: {done.stderr}")
+
+
+def run_lua(block, folder):
+    (folder / "example.lua").write_text(block)
+    run(["luajit", "example.lua"], folder)
+
+
 def run_c(block, folder):
     source, binary = folder / "example.c", folder / "example"
     source.write_text(program(block))
-    link = [f"-I{ROOT}/include", f"-L{LIBRARY}", "-lkeycask", f"-Wl,-rpath,{LIBRARY}"]
+    link = [f"-I{ROOT}/include", f"-L{LIBRARY}", "-lkeycask"]
     subprocess.run(["gcc", *FLAGS, source, "-o", binary, *link], check=True, capture_output=True, text=True)
-    key = base64.urlsafe_b64encode(os.urandom(32)).decode()
-    environment = {**os.environ, "API_KEY_MASTER_KEY": key}
-    done = subprocess.run([binary], cwd=folder, env=environment, check=True, capture_output=True, text=True)
-    if done.stderr:
-        raise subprocess.SubprocessError(f"it complained: {done.stderr}")
+    run([binary], folder)
+
+
+def run_cpp(block, folder):
+    source, binary = folder / "example.cpp", folder / "example"
+    source.write_text("#include <keycask.hpp>\n\nint main() {\n" + block + "}\n")
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{ROOT}/include", f"-L{LIBRARY}", "-lkeycask"]
+    subprocess.run(["g++", source, "-o", binary, *flags], check=True, capture_output=True, text=True)
+    run([binary], folder)
 
 
 def run_sh(block, _):
@@ -76,12 +93,14 @@ def main():
     examples = [(place, block, run_c) for place, block in header_example()]
     for document in documents:
         examples += [(place, block, run_c) for place, block in blocks(document, "c")]
+        examples += [(place, block, run_cpp) for place, block in blocks(document, "cpp")]
+        examples += [(place, block, run_lua) for place, block in blocks(document, "lua")]
         examples += [(place, block, run_sh) for place, block in blocks(document, "sh")]
     failed = 0
-    for place, block, run in examples:
+    for place, block, try_out in examples:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                run(block, pathlib.Path(folder))
+                try_out(block, pathlib.Path(folder))
                 print(f"  ok      the example at {place} works")
             except subprocess.SubprocessError as error:
                 failed += 1
