@@ -2,7 +2,7 @@
 # The documents: their examples and commands work, their links lead somewhere.
 
 source "$(dirname "$0")/../lib.sh"
-need gcc g++ libc6-dev cmake make luajit
+need gcc g++ libc6-dev cmake make pkg-config luajit
 build_library
 python_environment
 tally "$PYTHON" scripts/examples.py
