@@ -37,4 +37,9 @@ line 'read in Python' "$(python read "$store" alice "$token")"
 token=$(python write "$store" carol sk-from-python)
 line 'token from Python' "$token"
 line 'read in C' "$("$folder/keep" decrypt "$store" carol "$token")"
+if command -v go >/dev/null; then
+    heading "The same token from Go"
+    (cd tests/consumer/go && go build -tags keycask_dev -o "$folder/go" .)
+    line 'read in Go' "$(printf 'decrypt\tcarol\t%s\n' "$token" | "$folder/go" "$store" | python3 -c 'print(bytes.fromhex(input()).decode())')"
+fi
 say ''

@@ -36,6 +36,13 @@ need() {
     fi
 }
 
+need_go() {
+    if ! command -v go >/dev/null; then
+        say "missing: Go, 1.24 or later"
+        exit 3
+    fi
+}
+
 # A Python environment of the tests' own, with what requirements.txt pins.
 python_environment() {
     local home=$ROOT/target/python pins=$ROOT/tests/interop/requirements.txt

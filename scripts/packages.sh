@@ -57,7 +57,7 @@ cd /srv/keycask
 apt-get install -y -q ./*.deb
 cc main.c $(pkg-config --cflags --libs keycask) -o c && ./c
 c++ -std=c++17 main.cpp $(pkg-config --cflags --libs keycask) -o cpp && ./cpp
-cc main.c -Wl,-Bstatic -lkeycask -Wl,-Bdynamic $(pkg-config --static --libs-only-l keycask | sed s/-lkeycask//) -o static && ./static
+cc main.c $(pkg-config --cflags --libs keycask-static) -o static && ./static
 mv main.c main.cpp .. && mkdir -p ../cmake && cp CMakeLists.txt ../cmake
 cmake -S ../cmake -B build -DWAY=package && cmake --build build
 for program in c_keycask cpp_keycask c_shared cpp_shared c_static cpp_static; do build/$program; done
@@ -86,7 +86,7 @@ check "a tarball is unpacked anywhere, and used" tarball
 vendored() {
     local sources=$work/vendored
     git ls-files -z | xargs -0 cp --parents -t "$(mkdir -p "$sources" && echo "$sources")" && cd "$sources" && mkdir -p .cargo &&
-        cargo vendor --locked --quiet vendor >.cargo/config.toml &&
+        cargo vendor --locked vendor >.cargo/config.toml &&
         unshare --net env CARGO_HOME="$work/no-home" cmake -S . -B build -DKEYCASK_OFFLINE=ON -DKEYCASK_TESTS=OFF &&
         unshare --net env CARGO_HOME="$work/no-home" cmake --build build && [ -f build/lib/libkeycask.a ]
 }

@@ -42,20 +42,21 @@ by_compiler_line() {
         runs 1 "$work/line"
 }
 check "a compiler line" by_compiler_line
-by_pkg_config() { # by_pkg_config NAME LINKED OPTION…
+by_pkg_config() { # by_pkg_config NAME LINKED MODULE OPTION…
     local flags
-    flags=$(pkg-config "${@:3}" --cflags --libs keycask) &&
+    flags=$(pkg-config "${@:4}" --cflags --libs "$3") &&
         eval "gcc tests/consumer/main.c -o '$work/$1' $flags -Wl,-rpath,'$prefix/lib'" && runs "$2" "$work/$1"
 }
-check "pkg-config, shared" by_pkg_config pc-shared 1
+check "pkg-config, shared" by_pkg_config pc-shared 1 keycask
+check "pkg-config, static" by_pkg_config pc-static 0 keycask-static
 # Without the shared library in the prefix, -lkeycask is the static one.
 statically() {
     mkdir -p "$work/static only/lib/pkgconfig" && cp -r "$prefix/include" "$work/static only/" &&
         cp "$prefix/lib/libkeycask.a" "$work/static only/lib/" &&
         cp "$prefix/lib/pkgconfig/keycask.pc" "$work/static only/lib/pkgconfig/" &&
-        PKG_CONFIG_PATH="$work/static only/lib/pkgconfig" by_pkg_config pc-static 0 --static
+        PKG_CONFIG_PATH="$work/static only/lib/pkgconfig" by_pkg_config pc-static-only 0 keycask --static
 }
-check "pkg-config, static" statically
+check "pkg-config --static, where only the static library is" statically
 
 # by_cmake NAME WAY KEYCASK OPTION…: where keycask::keycask takes the shared library KEYCASK times.
 by_cmake() {

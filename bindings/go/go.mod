@@ -1,0 +1,3 @@
+module keycask.dev/go/keycask
+
+go 1.24

@@ -1,0 +1,5 @@
+//go:build !race
+
+package keycask_test
+
+const withRaceDetector = false
