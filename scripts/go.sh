@@ -21,7 +21,7 @@ check "staticcheck has no complaint" checked
 check "tests pass with GOEXPERIMENT=cgocheck2" env GOEXPERIMENT=cgocheck2 go test -count=1 -tags keycask_dev ./...
 check "tests pass with checkptr=2" go test -count=1 -tags keycask_dev -gcflags=all=-d=checkptr=2 ./...
 for target in FuzzDecrypt FuzzOpen; do
-    check "$target finds nothing in two minutes" go test -tags keycask_dev -run '^$' -fuzz "^$target\$" -fuzztime 2m .
+    check "$target finds nothing in two minutes" go test -tags keycask_dev -run '^$' -fuzz "^${target}\$" -fuzztime 2m .
 done
 go test -tags keycask_dev -run '^$' -bench . -count 5 . | tee "$ROOT/target/go-bench.txt"
 totals

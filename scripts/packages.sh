@@ -46,7 +46,7 @@ every_crate_is_named() {
     local crate
     cargo tree --locked -e normal --prefix none --format '{p}' | awk '$1 != "keycask" && $1 != "rustversion" { print $1 }' |
         sort -u | while read -r crate; do
-        grep -qE "[ ,:]$crate[,;.]" <(tr '\n' ' ' <packaging/copyright) || { say "packaging/copyright lacks $crate" && return 1; }
+        grep -qE "[ ,:]${crate}[,;.]" <(tr '\n' ' ' <packaging/copyright) || { say "packaging/copyright lacks $crate" && return 1; }
     done
 }
 check "packaging/copyright names every crate that is linked in" every_crate_is_named

@@ -18,14 +18,14 @@ for module in . sqltest ../../tests/consumer/go; do
     vetted() { in_go cd "$module" && go vet -tags keycask_dev ./...; }
     check "go vet has no complaint about $module" vetted
 done
-tested() { in_go env "${@:2}" go test -count=1 -tags keycask_dev $1 ./...; }
-check "its tests pass, vectors and examples too" tested ''
-check "and with the race detector" tested -race
-check "and with pointers checked, and the collector always at work" tested '' GODEBUG=cgocheck=1 GOGC=1
+tested() { in_go env "$@" go test -count=1 -tags keycask_dev ./...; }
+check "its tests pass, vectors and examples too" tested
+check "and with the race detector" tested GOFLAGS=-race
+check "and with pointers checked, and the collector always at work" tested GODEBUG=cgocheck=1 GOGC=1
 beside_sqlite() { in_go cd sqltest && go test -count=1 -tags keycask_dev ./...; }
 check "a token column works, beside the SQLite of mattn/go-sqlite3" beside_sqlite
 for target in FuzzDecrypt FuzzOpen; do
-    fuzzed() { in_go go test -tags keycask_dev -run '^$' -fuzz "^$target\$" -fuzztime 5s .; }
+    fuzzed() { in_go go test -tags keycask_dev -run '^$' -fuzz "^${target}\$" -fuzztime 5s .; }
     check "$target finds nothing in five seconds" fuzzed
 done
 
