@@ -3,5 +3,5 @@
 
 source "$(dirname "$0")/../lib.sh"
 need gcc libc6-dev
-tally cargo test --quiet
+tally cargo test --quiet --no-fail-fast
 totals
