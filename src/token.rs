@@ -3,8 +3,9 @@
 //! `v2:` + url-safe base64 with padding (RFC 4648 §5) of nonce(12) ‖ ciphertext ‖ tag(16). See `docs/format.md`.
 
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
+use base64_simd::Out;
 
 use crate::cipher::OVERHEAD;
 use crate::error::{Error, Result};
@@ -20,7 +21,7 @@ const PREFIX: &[u8] = b"v2:";
 const NEXT_PREFIX: &[u8] = b"v3:";
 
 /// What canonical text is decoded with: padding required, trailing bits zero.
-const CANONICAL: GeneralPurpose = URL_SAFE;
+const CANONICAL: base64_simd::Base64 = base64_simd::URL_SAFE;
 /// What text that has been reduced to its base64 characters is decoded with.
 const REDUCED: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
@@ -67,10 +68,11 @@ pub(crate) fn write(plaintext_len: usize, text: &mut [u8], seal: impl FnOnce(&mu
         seal(sealed)?;
         let (prefix, body) = text.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(PREFIX);
-        match CANONICAL.encode_slice(sealed, body) {
-            Ok(written) if written == body.len() => Ok(()),
-            _ => Err(Error::new(Status::Internal, "a token has another length than was computed for it")),
+        if CANONICAL.encoded_length(sealed.len()) != body.len() {
+            return Err(Error::new(Status::Internal, "a token has another length than was computed for it"));
         }
+        let _ = CANONICAL.encode(sealed, Out::from_slice(body));
+        Ok(())
     })
 }
 
@@ -118,7 +120,7 @@ impl<'a> Sealed<'a> {
 ///
 /// [`Status::Format`] when it is not a token, [`Status::Unsupported`] when it begins with `v3:`, [`Status::Limit`] when
 /// it holds more than [`MAX_PLAINTEXT`].
-#[inline]
+#[inline(always)]
 pub(crate) fn read<T>(text: &[u8], strict: bool, work: impl FnOnce(Sealed<'_>) -> Result<T>) -> Result<T> {
     match text.strip_prefix(PREFIX) {
         Some(body) => read_body(body, PREFIX.len(), strict, work),
@@ -126,7 +128,7 @@ pub(crate) fn read<T>(text: &[u8], strict: bool, work: impl FnOnce(Sealed<'_>) -
     }
 }
 
-#[inline]
+#[inline(always)]
 fn read_body<T>(body: &[u8], prefix_len: usize, strict: bool, work: impl FnOnce(Sealed<'_>) -> Result<T>) -> Result<T> {
     let bound = decoded_bound(body.len());
     if bound > MAX_PLAINTEXT + OVERHEAD + 2 {
@@ -136,8 +138,8 @@ fn read_body<T>(body: &[u8], prefix_len: usize, strict: bool, work: impl FnOnce(
         // So long a text may still hold a token, with much white space in it; such a one is read from its reduced form.
         return read_reduced(body, prefix_len, strict, work);
     }
-    scratch::with(bound, |buffer| match CANONICAL.decode_slice(body, buffer) {
-        Ok(len) => work(complete(&buffer[..len])?),
+    scratch::with(bound, |buffer| match CANONICAL.decode(body, Out::from_slice(buffer)) {
+        Ok(sealed) => work(complete(sealed)?),
         Err(_) => read_reduced(body, prefix_len, strict, work),
     })
 }

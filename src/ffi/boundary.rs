@@ -93,6 +93,7 @@ pub(super) fn check_apart<const I: usize, const O: usize>(inputs: [Region; I], o
 }
 
 /// The bytes of a `const void *` input.
+#[inline(always)]
 pub(super) fn bytes<'a>(start: *const c_void, len: usize, name: &str) -> Result<&'a [u8]> {
     if len == KC_NUL_TERMINATED {
         return Err(argument(format!("{name} is bytes, not text: pass its length, not KC_NUL_TERMINATED")));
@@ -101,6 +102,7 @@ pub(super) fn bytes<'a>(start: *const c_void, len: usize, name: &str) -> Result<
 }
 
 /// The bytes of a `const char *` input, which may end at its NUL.
+#[inline(always)]
 pub(super) fn text<'a>(start: *const c_char, len: usize, name: &str) -> Result<&'a [u8]> {
     if len != KC_NUL_TERMINATED {
         return slice(start.cast(), len, name);
@@ -113,6 +115,7 @@ pub(super) fn text<'a>(start: *const c_char, len: usize, name: &str) -> Result<&
     Ok(unsafe { CStr::from_ptr(start) }.to_bytes())
 }
 
+#[inline(always)]
 fn slice<'a>(start: *const u8, len: usize, name: &str) -> Result<&'a [u8]> {
     if start.is_null() {
         return if len == 0 {
@@ -133,16 +136,26 @@ fn slice<'a>(start: *const u8, len: usize, name: &str) -> Result<&'a [u8]> {
 }
 
 /// A user's name, checked: UTF-8, within the limits.
+#[inline(always)]
 pub(super) fn user<'a>(start: *const c_char, len: usize) -> Result<User<'a>> {
     User::new(utf8(text(start, len, "user")?, "user")?)
 }
 
+/// Text of so many bytes is mostly ASCII, and sooner seen to be that than UTF-8.
+const SHORT: usize = 32;
+
+#[inline(always)]
 pub(super) fn utf8<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str> {
+    if bytes.len() <= SHORT && bytes.is_ascii() {
+        // SAFETY: ASCII is UTF-8.
+        return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
     std::str::from_utf8(bytes)
         .map_err(|cause| argument(format!("{name} is not UTF-8 from offset {}: convert it first", cause.valid_up_to())))
 }
 
 /// A struct that begins with its size, and the memory that it was read from. `start` is not NULL.
+#[inline(always)]
 pub(super) fn sized<T: Copy>(start: *const T, name: &str) -> Result<(T, Region)> {
     const LONGEST: usize = 4096;
     let known = size_of::<T>();
@@ -177,6 +190,7 @@ pub(super) fn sized<T: Copy>(start: *const T, name: &str) -> Result<(T, Region)>
 }
 
 /// Refuses the bits of `given` that are not among `known`.
+#[inline(always)]
 pub(super) fn check_flags(given: u32, known: u32, name: &str) -> Result<()> {
     let unknown = given & !known;
     if unknown != 0 {
@@ -201,15 +215,18 @@ pub(super) struct Output {
 
 impl Output {
     /// A `char *` output.
+    #[inline(always)]
     pub(super) fn text(start: *mut c_char, capacity: usize, len: *mut usize, name: &str) -> Result<Output> {
         Output::new(start.cast(), capacity, len, true, name)
     }
 
     /// A `void *` output.
+    #[inline(always)]
     pub(super) fn bytes(start: *mut c_void, capacity: usize, len: *mut usize, name: &str) -> Result<Output> {
         Output::new(start.cast(), capacity, len, false, name)
     }
 
+    #[inline(always)]
     fn new(start: *mut u8, capacity: usize, len: *mut usize, text: bool, name: &str) -> Result<Output> {
         if capacity > PTRDIFF_MAX {
             return Err(argument(format!(
@@ -225,13 +242,14 @@ impl Output {
     }
 
     /// The memory that the answer may be written to.
+    #[inline(always)]
     pub(super) fn regions(&self) -> [Region; 2] {
         [Region { start: self.start.addr(), len: self.capacity }, pointed_to(self.len)]
     }
 
     /// Checks that an answer of `len` bytes has room, and lets `write` write it: to exactly `len` bytes, of which it
     /// writes none when it fails.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write<T>(&self, len: usize, write: impl FnOnce(&mut [u8]) -> Result<T>) -> Result<T> {
         let needed = len + usize::from(self.text);
         if self.capacity < needed {
@@ -258,6 +276,7 @@ impl Output {
         Ok(written)
     }
 
+    #[inline(always)]
     fn tell_len(&self, len: usize) {
         if !self.len.is_null() {
             // SAFETY: a non-NULL length output is valid for the write of a size_t; it need not be aligned.

@@ -48,7 +48,7 @@ impl Given {
 }
 
 /// Reads a kc_call. NULL: plainly.
-#[inline]
+#[inline(always)]
 pub(super) fn read(given: *const kc_call) -> Result<Given> {
     if given.is_null() {
         return Ok(Given { call: Call::default(), region: Region::of(&[]), tell_stale: false });

@@ -102,11 +102,13 @@ impl Table {
     }
 
     /// Where slot `index` is: its chunk and its place in it.
+    #[inline(always)]
     fn place(index: u32) -> (usize, usize) {
         let chunk = (u64::from(index) / u64::from(FIRST_CHUNK) + 1).ilog2();
         (chunk as usize, (u64::from(index) - u64::from(FIRST_CHUNK) * ((1 << chunk) - 1)) as usize)
     }
 
+    #[inline(always)]
     fn slot(&self, index: u32) -> Option<&Slot> {
         let (chunk, at) = Table::place(index);
         self.chunks.get(chunk)?.get()?.get(at)
@@ -121,6 +123,7 @@ impl Table {
     }
 
     /// What `ticket` stands for, if it is one of ours and not stale.
+    #[inline(always)]
     fn entry(&self, ticket: Ticket) -> Option<Guard<Option<Arc<Entry>>>> {
         let entry = self.slot(ticket.slot())?.load();
         entry.as_ref().is_some_and(|entry| entry.ticket == ticket).then_some(entry)
@@ -213,7 +216,7 @@ impl Deref for KeyInUse {
 }
 
 /// The store of a handle.
-#[inline]
+#[inline(always)]
 pub(super) fn store(handle: *const kc_store) -> Result<StoreInUse> {
     let entry = TABLE.entry(Ticket::of(handle));
     match entry.as_ref().and_then(|entry| entry.as_deref()) {
@@ -224,7 +227,7 @@ pub(super) fn store(handle: *const kc_store) -> Result<StoreInUse> {
 }
 
 /// The key of a handle.
-#[inline]
+#[inline(always)]
 pub(super) fn key(handle: *const kc_key) -> Result<KeyInUse> {
     let entry = TABLE.entry(Ticket::of(handle));
     match entry.as_ref().and_then(|entry| entry.as_deref()) {

@@ -140,7 +140,7 @@ impl UserKeys {
     }
 
     /// The current key of `user`, made if need be and `call` allows.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(&self, user: User<'_>, call: Call) -> Result<KeyInUse> {
         match self.cache.get(user) {
             Some(key) if self.freshness.holds(key.seen()) => Ok(key),
@@ -165,7 +165,7 @@ impl UserKeys {
     }
 
     /// Opens a token with `key`, in hand for its user. A refusal counts only once the store was seen to hold this very key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open_token(
         &self,
         key: KeyInUse,
