@@ -28,7 +28,12 @@ quiet_when_dropped() { warns_when_dropped "$1; kc_pool_key(0, 0, 0)" && [ "$(war
 check "a dropped status is a warning" warns_when_dropped 'kc_pool_key(0, 0, 0)'
 check "kc_free's status may be dropped" quiet_when_dropped 'kc_free(0)'
 
-# Every test program, built by itself: once with sanitizers, once for valgrind.
+compile_cpp() { # compile_cpp COMPILER OUTPUT SOURCE…
+    "$1" -x c++ -std=c++17 -Wall -Wextra -Wpedantic -Wconversion -Werror -D_DEFAULT_SOURCE -Iinclude -Itests/c -o "$2" "${@:3}" \
+        -L"$LIBRARY" -lkeycask -Wl,-rpath,"$LIBRARY" -lsqlite3 -ljansson -lpthread
+}
+
+# Every test program, built by itself: with sanitizers, for valgrind, and as C++.
 harness=()
 [ ! -f tests/c/check.c ] || harness=(tests/c/check.c)
 for source in tests/c/*.c; do
@@ -37,13 +42,12 @@ for source in tests/c/*.c; do
     libraries=(-Itests/c -lsqlite3 -ljansson -lpthread)
     check "$name.c compiles with sanitizers" compile "$work/$name.sanitized" "$source" "${harness[@]}" "${libraries[@]}" \
         -fsanitize=address,undefined -fno-sanitize-recover=all
-    for compiler in g++ clang++-22; do
-        check "$name.c compiles as C++ by $compiler" "$compiler" -x c++ -std=c++17 -fsyntax-only -Wall -Wextra -Wpedantic \
-            -Wconversion -Werror -D_DEFAULT_SOURCE -Iinclude -Itests/c "$source"
-    done
     check "$name.c compiles" compile "$work/$name" "$source" "${harness[@]}" "${libraries[@]}"
+    for compiler in g++ clang++-22; do
+        check "$name.c compiles as C++ by $compiler" compile_cpp "$compiler" "$work/$name.$compiler" "$source" "${harness[@]}"
+    done
     tally "$work/$name.sanitized" tests/vectors
-    tally "$work/$name" tests/vectors
+    tally "$work/$name.clang++-22" tests/vectors
     check "$name under valgrind: no error, no leak" \
         valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,possible \
         "$work/$name" tests/vectors
