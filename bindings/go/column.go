@@ -1,3 +1,5 @@
+//go:build cgo
+
 package keycask
 
 import (
@@ -27,7 +29,7 @@ type Column struct {
 func (s *Store) Column(user string) *Column { return &Column{store: s, user: user} }
 
 // Set gives the column a plaintext.
-func (c *Column) Set(plaintext string) { c.Secret, c.Valid = Secret{[]byte(plaintext)}, true }
+func (c *Column) Set(plaintext string) { c.Secret, c.Valid = NewSecret([]byte(plaintext)), true }
 
 // Scan takes what the database holds: a token, plaintext from before tokens, or NULL.
 func (c *Column) Scan(value any) error {

@@ -26,9 +26,9 @@ func FuzzOpen(f *testing.F) {
 	f.Add("redis://somewhere", make([]byte, 64), uint32(2))
 	f.Fuzz(func(t *testing.T, location string, key []byte, users uint32) {
 		t.Chdir(t.TempDir())
-		var keys []keycask.MasterKey
+		var keys []keycask.Secret
 		for len(key) >= keycask.KeySize {
-			keys, key = append(keys, keycask.MasterKey(key)), key[keycask.KeySize:]
+			keys, key = append(keys, keycask.NewSecret(key[:keycask.KeySize])), key[keycask.KeySize:]
 		}
 		// Nothing is made at a path that the fuzzer invents.
 		store, err := keycask.Open(location, keycask.WithMasterKeys(keys...), keycask.WithCacheUsers(users), keycask.WithMustExist())

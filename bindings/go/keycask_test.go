@@ -2,10 +2,8 @@ package keycask_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -147,30 +145,6 @@ func TestKeysWorkWithoutTheirUsersName(t *testing.T) {
 		t.Fatal("an imported key ended with a store")
 	}
 	_, _ = pool.Close(), imported.Close()
-}
-
-func TestSecretsSayNothingHoweverTheyArePrinted(t *testing.T) {
-	store := open(t)
-	secret := must(store.Decrypt("alice", must(store.Encrypt("alice", "sk-acme"))))
-	var logged strings.Builder
-	slog.New(slog.NewJSONHandler(&logged, nil)).Info("s", "secret", secret, "in", struct{ S keycask.Secret }{secret})
-	all := logged.String() + string(must(json.Marshal(map[string]any{"s": secret, "p": &secret})))
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%b", "%T"} {
-		all += fmt.Sprintf(verb, secret) + fmt.Sprintf(verb, struct{ Secret keycask.Secret }{secret}) + fmt.Sprintf(verb, []keycask.Secret{secret})
-	}
-	all += fmt.Sprint(secret, masterKey(7)) + fmt.Sprintf("%x %v %#v", masterKey(7), masterKey(7), masterKey(7))
-	for _, shown := range []string{"sk-acme", "736b2d", "115 107", "0707", "7 7"} {
-		if strings.Contains(all, shown) {
-			t.Fatalf("%q is shown in %s", shown, all)
-		}
-	}
-	if !strings.Contains(all, "[redacted]") {
-		t.Fatal(all)
-	}
-	secret.Wipe()
-	if secret.Expose() != strings.Repeat("\x00", 7) {
-		t.Fatal("not wiped")
-	}
 }
 
 func TestOperationsWorkAsTheLibraryHasThem(t *testing.T) {
@@ -351,6 +325,19 @@ func TestWhatIsForgottenIsFreed(t *testing.T) {
 	}
 }
 
+func TestAKeyKeepsItsStoreFromBeingCollected(t *testing.T) {
+	before := keycask.HandleCount()
+	key := must(must(keycask.Open(":memory:", keycask.WithMasterKeys(masterKey(1)))).Key("alice"))
+	_ = must(must(keycask.Open(":memory:", keycask.WithMasterKeys(masterKey(1)))).Key("alice"))
+	for keycask.HandleCount() > before+2 { // Until the other store and its key are gone.
+		runtime.GC()
+	}
+	if _, err := key.Encrypt("sk-acme"); err != nil {
+		t.Fatal(err)
+	}
+	_ = key.Close()
+}
+
 func TestAMillionCallsLeaveNothingBehind(t *testing.T) {
 	store := open(t)
 	token := []byte(must(store.Encrypt("alice", apiKey)))
@@ -378,7 +365,7 @@ func TestAMillionCallsLeaveNothingBehind(t *testing.T) {
 	before := resident()
 	work(450_000)
 	runtime.GC()
-	if keycask.HandleCount() != handles {
+	if keycask.HandleCount() > handles { // There may be fewer: what other tests have dropped is collected meanwhile.
 		t.Fatalf("%d handles and not %d", keycask.HandleCount(), handles)
 	}
 	if grown := resident() - before; grown > 1024 && !withRaceDetector { // Which keeps a history of its own.

@@ -13,7 +13,7 @@ import (
 )
 
 func opened(t *testing.T, path string) (*keycask.Store, *sql.DB) {
-	store, err := keycask.Open(path, keycask.WithMasterKeys(keycask.MasterKey{1}))
+	store, err := keycask.Open(path, keycask.WithMasterKeys(keycask.NewSecret(make([]byte, keycask.KeySize))))
 	if err != nil {
 		t.Fatal(err)
 	}
