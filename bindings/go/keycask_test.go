@@ -1,16 +1,21 @@
 package keycask_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"keycask.dev/go/keycask"
@@ -93,6 +98,46 @@ func TestFailuresAreKnownByTheirStatus(t *testing.T) {
 	}
 }
 
+func TestFailuresAreKnownByWhatTheStandardLibraryCallsThem(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "none", "keys.db")
+	_, err := keycask.Open(missing, keycask.WithMasterKeys(masterKey(1)), keycask.WithMustExist())
+	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	_, err = keycask.Open(t.TempDir(), keycask.WithMasterKeys(masterKey(1)))
+	wants(t, keycask.ErrIO, err)
+	if !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("%#v", err)
+	}
+	store := open(t)
+	if err := store.Backup(os.Args[0]); !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	_ = store.Close()
+	if _, err := store.Encrypt("alice", "sk"); !errors.Is(err, fs.ErrClosed) || !errors.Is(err, keycask.ErrHandle) {
+		t.Error(err)
+	}
+}
+
+func TestAMasterKeyOfAnotherLengthIsRefusedAlsoBesideOthers(t *testing.T) {
+	halves := make([]byte, keycask.KeySize/2)
+	for _, keys := range [][]keycask.Secret{
+		{keycask.NewSecret(halves)}, {masterKey(1), keycask.NewSecret(halves), keycask.NewSecret(halves)},
+	} {
+		_, err := keycask.Open(":memory:", keycask.WithMasterKeys(keys...))
+		wants(t, keycask.ErrMasterKeyInvalid, err)
+	}
+	_, err := keycask.Open(":memory:", keycask.WithMasterKeys(keycask.Secret{}, masterKey(1)))
+	wants(t, keycask.ErrMasterKeyMissing, err)
+	key := masterKey(1)
+	for range 2 {
+		_ = must(keycask.Open(":memory:", keycask.WithMasterKeys(key))).Close()
+	}
+	if !bytes.Equal(key.Bytes(), masterKey(1).Bytes()) {
+		t.Error("the caller's master key was wiped")
+	}
+}
+
 func TestTheMasterKeyComesFromTheEnvironment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.db")
 	text := must(keycask.GenerateMasterKey())
@@ -163,7 +208,13 @@ func TestOperationsWorkAsTheLibraryHasThem(t *testing.T) {
 	if err != nil || !stale || secret.Expose() != "user 1" {
 		t.Fatal(secret, stale, err)
 	}
+	if _, stale, err := store.ReencryptTold("user 1", tokens["user 1"]); !stale || err != nil {
+		t.Fatal(stale, err)
+	}
 	anew := must(store.Reencrypt("user 1", tokens["user 1"]))
+	if _, stale, err := store.ReencryptTold("user 1", anew); stale || err != nil {
+		t.Fatal(stale, err)
+	}
 	if _, stale, err := store.DecryptTold("user 1", anew); stale || err != nil {
 		t.Fatal(stale, err)
 	}
@@ -314,6 +365,28 @@ func TestAStoreMayBeClosedWhileItIsUsed(t *testing.T) {
 	}
 }
 
+func TestProgramsMayBeStartedWhileAStoreWorks(t *testing.T) {
+	store := openAt(t, filepath.Join(t.TempDir(), "keys.db"))
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for i := range 25 {
+				user := fmt.Sprint("user ", worker, " ", i)
+				token := must(store.Encrypt(user, user))
+				if err := exec.Command("true").Run(); err != nil {
+					t.Error(err)
+				}
+				if secret, err := store.Decrypt(user, token); err != nil || secret.Expose() != user {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	all.Wait()
+}
+
 func TestWhatIsForgottenIsFreed(t *testing.T) {
 	before := keycask.HandleCount()
 	for range 100 {
@@ -388,6 +461,44 @@ func TestEveryStatusOfTheLibraryHasAName(t *testing.T) {
 	for name := range statuses() {
 		if strings.HasPrefix(name, "KC_E_") && !strings.Contains(source, "C."+name+"\n") {
 			t.Errorf("errors.go has no %s", name)
+		}
+	}
+}
+
+func TestEveryFlagOfTheLibraryHasItsPlace(t *testing.T) {
+	known := map[string]string{
+		"KC_EXISTING": "call.go", "KC_CACHED_ONLY": "call.go", "KC_STRICT": "call.go", "KC_TELL_STALE": "store.go",
+		"KC_OPEN_READ_ONLY": "store.go", "KC_OPEN_MUST_EXIST": "store.go", "KC_OPEN_SNAPSHOTS": "store.go",
+		"KC_NONE": "store.go", "KC_FROM_ENVIRONMENT": "store.go", "KC_KEY_SIZE": "keycask.go", "KC_HASH_SIZE": "keycask.go",
+		"KC_MASTER_KEY_TEXT_SIZE": "keycask.go", "KC_MASTER_KEY_UNREGISTERED": "operations.go",
+		"KC_MASTER_KEY_ACTIVE": "operations.go", "KC_MASTER_KEY_RETIRING": "operations.go",
+		"KC_MASTER_KEY_RETIRED": "operations.go",
+		"KC_NUL_TERMINATED":     "", // Go's strings have a length.
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(must(os.ReadFile("../../abi/constants.txt")))), "\n") {
+		name, _, _ := strings.Cut(line, " ")
+		file, placed := known[name]
+		if !placed || file != "" && !strings.Contains(string(must(os.ReadFile(file))), "C."+name) {
+			t.Errorf("%s has no place in this package", name)
+		}
+	}
+}
+
+func TestEveryFunctionOfTheLibraryIsCalled(t *testing.T) {
+	var source []byte
+	for _, file := range append(must(filepath.Glob("*.go")), "calls.h") {
+		if !strings.HasSuffix(file, "_test.go") {
+			source = append(source, must(os.ReadFile(file))...)
+		}
+	}
+	for _, name := range strings.Fields(string(must(os.ReadFile("../../abi/symbols.txt")))) {
+		switch name {
+		case "kc_wipe": // Go's own memory is wiped by Go.
+		case "kc_encrypted_size", "kc_decrypted_size": // The length output of KC_E_BUFFER says it, in the same call.
+		default:
+			if !regexp.MustCompile(`\b` + name + `\(`).Match(source) {
+				t.Errorf("%s is not called", name)
+			}
 		}
 	}
 }
