@@ -1,6 +1,7 @@
 package keycask_test
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -106,11 +107,8 @@ func open(t testing.TB, opts ...keycask.Option) *keycask.Store {
 	return store
 }
 
-func masterKey(number byte) (key keycask.MasterKey) {
-	for i := range key {
-		key[i] = number
-	}
-	return key
+func masterKey(number byte) keycask.Secret {
+	return keycask.NewSecret(bytes.Repeat([]byte{number}, keycask.KeySize))
 }
 
 func must[T any](value T, err error) T {

@@ -40,9 +40,22 @@ func joined(flags []Flag) (all Flag) {
 	return all
 }
 
-// A call that waits for the store's file holds a thread of the system. So many may; ten thousand goroutines that ask for one
-// user whose key is not cached do not need ten thousand threads.
-var waiting = make(chan struct{}, 64)
+// A call that waits for the store's file holds a thread of the system. So many of a store's may; ten thousand goroutines
+// that ask for one user whose key is not cached do not need ten thousand threads.
+type waitingRoom chan struct{}
+
+// A key that came from no store waits for nothing, and has no room to wait in.
+func (w waitingRoom) enter() {
+	if w != nil {
+		w <- struct{}{}
+	}
+}
+
+func (w waitingRoom) leave() {
+	if w != nil {
+		<-w
+	}
+}
 
 // So long are the tokens and plaintexts that need no second call where the destination has no room: API keys are shorter.
 const short = 256
@@ -55,6 +68,8 @@ type request struct {
 	user  string
 	input []byte
 	flags Flag
+
+	waiting waitingRoom
 }
 
 type work int
@@ -100,9 +115,9 @@ func (r *request) run(to []byte, size *C.size_t) (C.kc_status, error) {
 //go:noinline
 func (r *request) slowly(to []byte, size *C.size_t) (C.kc_status, error) {
 	var cause C.kc_error
-	waiting <- struct{}{}
+	r.waiting.enter()
 	status := r.once(r.flags, to, size, &cause)
-	<-waiting
+	r.waiting.leave()
 	if status >= 0 || status == C.KC_E_BUFFER {
 		return status, nil
 	}
@@ -121,6 +136,20 @@ func (r *request) appendTo(dst []byte) ([]byte, C.kc_status, error) {
 		return dst, status, err
 	}
 	return dst[:len(dst)+int(size)], status, nil
+}
+
+// secretOf makes a secret of what a call appended to a room of its caller's: the bytes themselves where the room was too
+// small, and a copy where they are in the room, which is wiped.
+func secretOf(plaintext []byte, room *[short]byte, err error) Secret {
+	if err != nil {
+		return Secret{}
+	}
+	if len(plaintext) > short {
+		return owned(plaintext)
+	}
+	secret := NewSecret(plaintext)
+	wipe(plaintext)
+	return secret
 }
 
 // Where bytes begin.

@@ -3,6 +3,10 @@
 
 #include <keycask.h>
 
+// kc_free for each type of handle: a ticket is no address, and never becomes a void pointer in Go.
+static void kc_go_free_store(kc_store *store) { kc_free(store); }
+static void kc_go_free_key(kc_key *key) { kc_free(key); }
+
 static inline kc_call kc_go_call(uint32_t flags) {
 	kc_call call = KC_CALL_INIT;
 	call.flags = flags;

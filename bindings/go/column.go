@@ -1,3 +1,5 @@
+//go:build cgo
+
 package keycask
 
 import (
@@ -18,6 +20,12 @@ type Column struct {
 	Secret Secret
 	// Valid is false for NULL.
 	Valid bool
+	// Stale is whether what was scanned should be written anew: it was plaintext from before tokens, or a token under an
+	// earlier key of the user.
+	Stale bool
+	// TokensOnly refuses plaintext from before tokens, ErrFormat. Whoever can write the database could take the "v2:" off a
+	// token: set it once all values are tokens.
+	TokensOnly bool
 
 	store *Store
 	user  string
@@ -27,11 +35,13 @@ type Column struct {
 func (s *Store) Column(user string) *Column { return &Column{store: s, user: user} }
 
 // Set gives the column a plaintext.
-func (c *Column) Set(plaintext string) { c.Secret, c.Valid = Secret{[]byte(plaintext)}, true }
+func (c *Column) Set(plaintext string) { c.take(NewSecret([]byte(plaintext)), false) }
+
+func (c *Column) take(secret Secret, stale bool) { c.Secret, c.Valid, c.Stale = secret, true, stale }
 
 // Scan takes what the database holds: a token, plaintext from before tokens, or NULL.
 func (c *Column) Scan(value any) error {
-	c.Secret, c.Valid = Secret{}, false
+	c.Secret, c.Valid, c.Stale = Secret{}, false, false
 	var text string
 	switch value := value.(type) {
 	case nil:
@@ -43,13 +53,16 @@ func (c *Column) Scan(value any) error {
 	default:
 		return fmt.Errorf("keycask: a token column holds text, and not a %T", value)
 	}
-	if !IsEncrypted(text) {
-		c.Set(text)
+	var flags Flag
+	if c.TokensOnly {
+		flags = Strict
+	} else if !IsEncrypted(text) {
+		c.take(NewSecret([]byte(text)), true)
 		return nil
 	}
-	secret, err := c.store.Decrypt(c.user, text)
+	secret, stale, err := c.store.DecryptTold(c.user, text, flags)
 	if err == nil {
-		c.Secret, c.Valid = secret, true
+		c.take(secret, stale)
 	}
 	return err
 }

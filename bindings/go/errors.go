@@ -5,6 +5,8 @@ import "C"
 
 import (
 	"bytes"
+	"io/fs"
+	"syscall"
 	"unsafe"
 )
 
@@ -42,6 +44,20 @@ const (
 // Error is a short text, such as "unknown user".
 func (s Status) Error() string { return C.GoString(C.kc_status_text(C.kc_status(s))) }
 
+// Is knows a status by what package fs calls it: ErrNotFound is [fs.ErrNotExist], ErrExists [fs.ErrExist], and ErrHandle, a
+// call on what was closed, [fs.ErrClosed].
+func (s Status) Is(target error) bool {
+	switch s {
+	case ErrNotFound:
+		return target == fs.ErrNotExist
+	case ErrExists:
+		return target == fs.ErrExist
+	case ErrHandle:
+		return target == fs.ErrClosed
+	}
+	return false
+}
+
 // An Error is why a call failed.
 type Error struct {
 	Status  Status
@@ -54,8 +70,13 @@ type Error struct {
 
 func (e *Error) Error() string { return "keycask: " + e.Op + ": " + e.Message }
 
-// Unwrap gives the status, by which errors.Is knows the error.
-func (e *Error) Unwrap() error { return e.Status }
+// Unwrap gives the status, by which errors.Is knows the error, and the system's error, such as [syscall.ENOSPC].
+func (e *Error) Unwrap() []error {
+	if e.OSError == 0 {
+		return []error{e.Status}
+	}
+	return []error{e.Status, syscall.Errno(e.OSError)}
+}
 
 func failure(op string, cause *C.kc_error) error {
 	return &Error{

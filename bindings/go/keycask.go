@@ -76,9 +76,6 @@ func Hash(apiKey string) string {
 	return string(hex[:size])
 }
 
-// A MasterKey wraps users' keys.
-type MasterKey [KeySize]byte
-
 // GenerateMasterKey makes a new master key, as the text that API_KEY_MASTER_KEY holds.
 func GenerateMasterKey() (Secret, error) {
 	text := make([]byte, C.KC_MASTER_KEY_TEXT_SIZE)
@@ -88,22 +85,19 @@ func GenerateMasterKey() (Secret, error) {
 	if status != C.KC_OK {
 		return Secret{}, failure("generate a master key", &cause)
 	}
-	return Secret{text[:size]}, nil
+	return owned(text[:size]), nil
 }
 
-// DecodeMasterKey reads a master key's text.
-func DecodeMasterKey(text string) (MasterKey, error) {
-	var key MasterKey
+// DecodeMasterKey reads a master key's text: the KeySize bytes that WithMasterKeys takes.
+func DecodeMasterKey(text string) (Secret, error) {
+	raw := make([]byte, KeySize)
 	var cause C.kc_error
-	status := C.kc_master_key_decode(chars(text), C.size_t(len(text)), unsafe.Pointer(&key[0]), C.KC_KEY_SIZE, nil, &cause)
+	status := C.kc_master_key_decode(chars(text), C.size_t(len(text)), address(raw), C.KC_KEY_SIZE, nil, &cause)
 	if status != C.KC_OK {
-		return MasterKey{}, failure("decode a master key", &cause)
+		return Secret{}, failure("decode a master key", &cause)
 	}
-	return key, nil
+	return owned(raw), nil
 }
-
-// Format keeps the key out of every print, log and message.
-func (MasterKey) Format(to fmt.State, _ rune) { redact(to) }
 
 // The bytes of a string, which are not written to.
 func view(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }

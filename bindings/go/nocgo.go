@@ -2,5 +2,5 @@
 
 package keycask
 
-// keycask is a C library. Without cgo there is nothing to call, and the line below does not compile.
-var _ = keycask_needs_cgo__set_CGO_ENABLED_1_and_have_a_C_compiler
+// keycask is a C library. Without cgo there is nothing to call, and this, all that is left of the package, does not compile.
+const _ int = "keycask needs cgo: set CGO_ENABLED=1, and have a C compiler in PATH (gcc) and libkeycask installed"

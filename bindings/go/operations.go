@@ -45,7 +45,9 @@ func (s *Store) Rewrap(ctx context.Context) (Progress, error) {
 func (s *Store) RewrapStep(limit uint64) (Progress, error) {
 	var done, remaining, skipped C.uint64_t
 	var cause C.kc_error
+	s.waiting.enter()
 	status := C.kc_rewrap(s.handle, C.uint64_t(limit), &done, &remaining, &skipped, &cause)
+	s.waiting.leave()
 	runtime.KeepAlive(s)
 	if status < 0 {
 		return Progress{}, failure("rewrap", &cause)
@@ -57,6 +59,7 @@ func (s *Store) RewrapStep(limit uint64) (Progress, error) {
 // again: ErrUserDestroyed.
 func (s *Store) EraseUser(user string) error {
 	var cause C.kc_error
+	s.waiting.enter()
 	status := C.kc_erase_user(s.handle, chars(user), C.size_t(len(user)), &cause)
 	return s.outcome("erase a user", status, &cause)
 }
@@ -64,6 +67,7 @@ func (s *Store) EraseUser(user string) error {
 // RestoreUser lets an erased user begin anew, with another key.
 func (s *Store) RestoreUser(user string) error {
 	var cause C.kc_error
+	s.waiting.enter()
 	status := C.kc_restore_user(s.handle, chars(user), C.size_t(len(user)), &cause)
 	return s.outcome("restore a user", status, &cause)
 }
@@ -71,6 +75,7 @@ func (s *Store) RestoreUser(user string) error {
 // RotateUser gives a user another key. The one that they have is kept for reading.
 func (s *Store) RotateUser(user string) error {
 	var cause C.kc_error
+	s.waiting.enter()
 	status := C.kc_rotate_user(s.handle, chars(user), C.size_t(len(user)), &cause)
 	return s.outcome("rotate a user", status, &cause)
 }
@@ -78,6 +83,7 @@ func (s *Store) RotateUser(user string) error {
 // ForgetVersions drops a user's earlier keys: what was made under them opens no more.
 func (s *Store) ForgetVersions(user string) error {
 	var cause C.kc_error
+	s.waiting.enter()
 	status := C.kc_forget_versions(s.handle, chars(user), C.size_t(len(user)), &cause)
 	return s.outcome("forget versions", status, &cause)
 }
@@ -85,11 +91,14 @@ func (s *Store) ForgetVersions(user string) error {
 // Backup copies the store, while it is in use, to a file that is not there yet.
 func (s *Store) Backup(location string) error {
 	var cause C.kc_error
+	s.waiting.enter()
 	status := C.kc_backup(s.handle, chars(location), C.size_t(len(location)), &cause)
 	return s.outcome("back up", status, &cause)
 }
 
+// outcome ends a call that was entered.
 func (s *Store) outcome(op string, status C.kc_status, cause *C.kc_error) error {
+	s.waiting.leave()
 	runtime.KeepAlive(s)
 	if status < 0 {
 		return failure(op, cause)
@@ -134,7 +143,9 @@ type Report struct {
 func (s *Store) Check() (Report, error) {
 	found := C.kc_check_report{size: C.sizeof_kc_check_report}
 	var cause C.kc_error
+	s.waiting.enter()
 	status := C.kc_check(s.handle, &found, &cause)
+	s.waiting.leave()
 	runtime.KeepAlive(s)
 	if status < 0 {
 		return Report{}, failure("check", &cause)
@@ -187,7 +198,9 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[User, error] {
 			info := C.kc_user_info{size: C.sizeof_kc_user_info}
 			var cause C.kc_error
 			var size C.size_t
+			s.waiting.enter()
 			status := C.kc_next_user(s.handle, &walk, start(name), C.size_t(len(name)), &size, &info, &cause)
+			s.waiting.leave()
 			runtime.KeepAlive(s)
 			if status == C.KC_E_BUFFER {
 				name = make([]byte, size)

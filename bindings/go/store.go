@@ -7,12 +7,12 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
-	"unsafe"
 )
 
 // A Store is an open key store.
 type Store struct {
 	handle  *C.kc_store // A ticket: no address, and harmless once it is stale.
+	waiting waitingRoom
 	closed  atomic.Bool
 	cleanup runtime.Cleanup
 }
@@ -25,13 +25,19 @@ type opening struct {
 	options C.kc_options
 }
 
-// WithMasterKeys gives the master keys, the current one first. Without it they are those of API_KEY_MASTER_KEY and
-// API_KEY_MASTER_KEY_PREVIOUS, or of the files that API_KEY_MASTER_KEY_FILE and API_KEY_MASTER_KEY_PREVIOUS_FILE name.
-func WithMasterKeys(keys ...MasterKey) Option {
+// WithMasterKeys gives the master keys, of KeySize bytes each, the current one first. Without it they are those of
+// API_KEY_MASTER_KEY and API_KEY_MASTER_KEY_PREVIOUS, or of the files that API_KEY_MASTER_KEY_FILE and
+// API_KEY_MASTER_KEY_PREVIOUS_FILE name.
+func WithMasterKeys(keys ...Secret) Option {
 	return func(o *opening) {
 		o.keys = make([]byte, 0, len(keys)*KeySize)
 		for _, key := range keys {
-			o.keys = append(o.keys, key[:]...)
+			if key.size != KeySize {
+				wipe(o.keys)
+				o.keys = append([]byte{}, key.Bytes()...) // Alone, to be refused: beside others it might seem in order.
+				return
+			}
+			o.keys = append(o.keys, key.Bytes()...)
 		}
 	}
 }
@@ -76,16 +82,18 @@ func Open(location string, opts ...Option) (*Store, error) {
 	if how.keys == nil {
 		size = C.KC_FROM_ENVIRONMENT
 	}
-	store := new(Store)
+	store := &Store{waiting: make(waitingRoom, 64)}
 	var cause C.kc_error
 	status := C.kc_open(chars(location), C.size_t(len(location)), keys, size, &how.options, &store.handle, &cause)
-	clear(how.keys)
+	wipe(how.keys)
 	if status != C.KC_OK {
 		return nil, failure("open", &cause)
 	}
-	store.cleanup = runtime.AddCleanup(store, func(handle *C.kc_store) { C.kc_free(unsafe.Pointer(handle)) }, store.handle)
+	store.cleanup = runtime.AddCleanup(store, freeStore, store.handle)
 	return store, nil
 }
+
+func freeStore(handle *C.kc_store) { C.kc_go_free_store(handle) }
 
 // Close ends the store, and the keys that came from it. Calls in flight finish. To close it again does nothing.
 func (s *Store) Close() error {
@@ -93,7 +101,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.cleanup.Stop()
-	C.kc_free(unsafe.Pointer(s.handle))
+	freeStore(s.handle)
 	return nil
 }
 
@@ -120,7 +128,7 @@ func (s *Store) AppendEncrypt(dst []byte, user string, plaintext []byte, flags .
 }
 
 func (s *Store) request(what work, user string, input []byte, flags Flag) request {
-	return request{what: what, store: s.handle, user: user, input: input, flags: flags}
+	return request{what: what, store: s.handle, user: user, input: input, flags: flags, waiting: s.waiting}
 }
 
 // Decrypt decrypts a user's token. It never makes a key: ErrUnknownUser.
@@ -134,12 +142,7 @@ func (s *Store) Decrypt(user, token string, flags ...Flag) (Secret, error) {
 func (s *Store) DecryptTold(user, token string, flags ...Flag) (secret Secret, stale bool, err error) {
 	var room [short]byte
 	plaintext, stale, err := s.appendDecrypt(room[:0], user, view(token), joined(flags))
-	if err == nil {
-		secret = Secret{append([]byte{}, plaintext...)}
-	}
-	clear(room[:])
-	runtime.KeepAlive(&room)
-	return secret, stale, err
+	return secretOf(plaintext, &room, err), stale, err
 }
 
 // AppendDecrypt appends the plaintext to dst, and allocates nothing where there is room. What it leaves behind the
@@ -160,9 +163,15 @@ const tellStale Flag = C.KC_TELL_STALE
 
 // Reencrypt makes of a user's token one under their current key.
 func (s *Store) Reencrypt(user, old string, flags ...Flag) (string, error) {
+	made, _, err := s.ReencryptTold(user, old, flags...)
+	return made, err
+}
+
+// ReencryptTold is Reencrypt, and says whether the old token was stale: one that was not need not be replaced.
+func (s *Store) ReencryptTold(user, old string, flags ...Flag) (made string, stale bool, err error) {
 	var room [short]byte
-	call := s.request(reencrypt, user, view(old), joined(flags))
-	made, _, err := call.appendTo(room[:0])
+	call := s.request(reencrypt, user, view(old), joined(flags)|tellStale)
+	token, status, err := call.appendTo(room[:0])
 	runtime.KeepAlive(s)
-	return string(made), err
+	return string(token), status == C.KC_STALE, err
 }

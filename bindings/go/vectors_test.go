@@ -64,7 +64,7 @@ func read[T any](t *testing.T, name string) (all T) {
 	return all
 }
 
-func master(text string) keycask.MasterKey { return keycask.MasterKey(must(hex.DecodeString(text))) }
+func master(text string) keycask.Secret { return keycask.NewSecret(must(hex.DecodeString(text))) }
 
 func imported(t *testing.T, text string) *keycask.Key {
 	key := must(keycask.ImportKey(must(hex.DecodeString(text))))
@@ -134,7 +134,7 @@ func TestEveryTextIsReadAsTheLibraryReadsIt(t *testing.T) {
 		if each.Keycask.Status == "KC_E_MASTER_KEY_MISSING" {
 			each.Keycask.Status = "KC_E_MASTER_KEY_INVALID" // Blank: none in the environment, a wrong one as a text.
 		}
-		told(each.Name, each.Keycask, key[:], err)
+		told(each.Name, each.Keycask, key.Bytes(), err)
 	}
 	if len(all.Decode) < 50 || len(all.MasterKeyEnv) < 50 {
 		t.Fatal("a list is too short")

@@ -4,16 +4,21 @@ package sqltest
 import (
 	"database/sql"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	_ "github.com/mattn/go-sqlite3"
 	"keycask.dev/go/keycask"
 )
 
 func opened(t *testing.T, path string) (*keycask.Store, *sql.DB) {
-	store, err := keycask.Open(path, keycask.WithMasterKeys(keycask.MasterKey{1}))
+	store, err := keycask.Open(path, keycask.WithMasterKeys(keycask.NewSecret(make([]byte, keycask.KeySize))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +56,9 @@ func TestATokenColumnWritesTokensAndReadsLegacyPlaintextAsSuch(t *testing.T) {
 		if !key.Valid || key.Secret.Expose() != want {
 			t.Fatalf("%s has %q", user, key.Secret.Expose())
 		}
+		if key.Stale != (user == "bob") {
+			t.Errorf("%s: stale is %v", user, key.Stale)
+		}
 		run(t, db, "UPDATE users SET openai_key = ? WHERE name = ?", key, user)
 	}
 	if err := db.QueryRow("SELECT openai_key FROM users WHERE name = 'bob'").Scan(&raw); err != nil || !strings.HasPrefix(raw, "v2:") {
@@ -70,6 +78,87 @@ func TestATokenColumnWritesTokensAndReadsLegacyPlaintextAsSuch(t *testing.T) {
 	}
 	if err := another.Scan(1.5); err == nil {
 		t.Fatal("a number was taken for a token")
+	}
+}
+
+func TestATokenColumnSaysWhatShouldBeWrittenAnewAndMayRefusePlaintext(t *testing.T) {
+	store, db := opened(t, filepath.Join(t.TempDir(), "keys.db"))
+	run(t, db, "CREATE TABLE users(name TEXT PRIMARY KEY, openai_key TEXT)")
+	key := store.Column("alice")
+	key.Set("sk-alice")
+	run(t, db, "INSERT INTO users VALUES ('alice', ?), ('bob', 'sk-from-before')", key)
+	if err := store.RotateUser("alice"); err != nil {
+		t.Fatal(err)
+	}
+	const query = "SELECT openai_key FROM users WHERE name = ?"
+	if err := db.QueryRow(query, "alice").Scan(key); err != nil || !key.Stale {
+		t.Fatal("a token under an earlier key is not stale", err)
+	}
+	run(t, db, "UPDATE users SET openai_key = ? WHERE name = 'alice'", key)
+	key.TokensOnly = true
+	if err := db.QueryRow(query, "alice").Scan(key); err != nil || key.Stale || key.Secret.Expose() != "sk-alice" {
+		t.Fatal(key.Stale, err)
+	}
+	key = store.Column("bob")
+	key.TokensOnly = true
+	if err := db.QueryRow(query, "bob").Scan(key); !errors.Is(err, keycask.ErrFormat) || key.Valid {
+		t.Fatal("plaintext was taken", err)
+	}
+}
+
+func threads(t *testing.T) (number int) {
+	entries, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func TestTenThousandGoroutinesWaitForALockedStoreInFewThreads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.db")
+	first, db := opened(t, path)
+	token, err := first.Encrypt("alice", "sk-alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := keycask.Open(path, keycask.WithMasterKeys(keycask.NewSecret(make([]byte, keycask.KeySize))),
+		keycask.WithBusyTimeout(10*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	db.SetMaxOpenConns(1)
+	run(t, db, "BEGIN EXCLUSIVE")
+	var begun, all sync.WaitGroup
+	for number := range 10_000 {
+		begun.Add(1)
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			begun.Done()
+			if number%100 == 0 {
+				if _, err := store.Encrypt(fmt.Sprint("user ", number), "sk"); err != nil {
+					t.Error(err)
+				}
+			} else if secret, err := store.Decrypt("alice", token); err != nil || secret.Expose() != "sk-alice" {
+				t.Error(err)
+			}
+		}()
+	}
+	begun.Wait()
+	for stats := (keycask.Stats{}); stats.BusyWaits == 0; {
+		if stats, err = store.Stats(); err != nil {
+			t.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+	if waiting := threads(t); waiting > 200 {
+		t.Errorf("%d threads", waiting)
+	}
+	run(t, db, "ROLLBACK")
+	all.Wait()
+	if most := threads(t); most > 200 { // Go ends no thread that it has.
+		t.Errorf("%d threads", most)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
-		store := must(keycask.Open(":memory:", keycask.WithMasterKeys(keycask.MasterKey{1})))
+		store := must(keycask.Open(":memory:", keycask.WithMasterKeys(keycask.NewSecret(make([]byte, keycask.KeySize)))))
 		if secret := must(store.Decrypt("alice", must(store.Encrypt("alice", "sk-alice-1234")))); secret.Expose() != "sk-alice-1234" {
 			log.Fatal("it came back otherwise")
 		}
