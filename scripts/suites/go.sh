@@ -29,7 +29,7 @@ for target in FuzzDecrypt FuzzOpen; do
     check "$target finds nothing in five seconds" fuzzed
 done
 
-without_cgo() { ! output=$(in_go env CGO_ENABLED=0 go build . 2>&1) && grep -q keycask_needs_cgo <<<"$output"; }
+without_cgo() { ! output=$(in_go env CGO_ENABLED=0 go build . 2>&1) && grep -q "keycask needs cgo: set CGO_ENABLED=1" <<<"$output"; }
 check "without cgo a compile error says what is needed" without_cgo
 
 prefix="$work/an installed prefix"
