@@ -1,8 +1,10 @@
 //! AES-256-GCM: the one place that names the crate that implements it.
 
 use aes_gcm::aead::AeadInOut;
+use aes_gcm::aead::consts::U12;
 use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::{Aes256Gcm, KeyInit};
+use aes_gcm::aes::Aes256Enc;
+use aes_gcm::{AesGcm, KeyInit};
 
 use crate::error::{Error, Result};
 use crate::nonce::{NONCE_SIZE, Nonce};
@@ -18,14 +20,15 @@ pub(crate) const OVERHEAD: usize = NONCE_SIZE + TAG_SIZE;
 /// AES-256-GCM (NIST SP 800-38D) under one key, its key schedule done. Associated data is empty in every v2 format.
 ///
 /// What it writes and reads is always nonce(12) ‖ ciphertext ‖ tag(16). The schedule is wiped when it is dropped.
-pub(crate) struct Cipher(Aes256Gcm);
+/// GCM encrypts blocks alone, in both directions: it needs the half of the schedule that encrypts.
+pub(crate) struct Cipher(AesGcm<Aes256Enc, U12>);
 
 /// The tag does not belong to this key, nonce and ciphertext.
 pub(crate) struct Unauthentic;
 
 impl Cipher {
     pub(crate) fn new(key: &SecretKey) -> Cipher {
-        Cipher(Aes256Gcm::new(key.expose().into()))
+        Cipher(AesGcm::new(key.expose().into()))
     }
 
     /// Seals `plaintext` under a fresh nonce into `sealed`, which is [`OVERHEAD`] bytes longer.

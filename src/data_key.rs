@@ -1,7 +1,7 @@
 //! A data key: what a user's tokens, or the pool's, are made under.
 
 use crate::cipher::Cipher;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::secret::{SecretKey, wipe_stack};
 use crate::status::Status;
 use crate::token::Sealed;
@@ -38,11 +38,10 @@ impl DataKey {
     /// Opens `sealed` into `plaintext`, which has [`Sealed::plaintext_len`] bytes and is untouched on a failure.
     #[inline]
     pub(crate) fn open(&self, sealed: Sealed<'_>, plaintext: &mut [u8]) -> Result<()> {
-        self.cipher.open(sealed.bytes(), plaintext).map_err(|_| {
-            Error::new(
-                Status::Authentication,
-                "the token does not open: it was made under another key (another user's, another store's), or altered: check whose it is",
-            )
-        })
+        static REFUSED: Cause = Cause::new(
+            Status::Authentication,
+            "the token does not open: it was made under another key (another user's, another store's), or altered: check whose it is",
+        );
+        self.cipher.open(sealed.bytes(), plaintext).map_err(|_| Error::fixed(&REFUSED))
     }
 }

@@ -13,17 +13,40 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why a call failed: a [`Status`] for the program, a message for a person.
 ///
 /// The message names what was found, what was expected and what to do. It never holds a key, a plaintext or a token.
+#[derive(Clone)]
+pub struct Error(Repr);
+
+/// Two words, so that a [`Result`] of little else is handed on in registers.
+#[derive(Clone)]
+enum Repr {
+    Fixed(&'static Cause),
+    Made(Box<Cause>),
+}
+
+/// What an error says. A `static` one is for where nothing may be allocated: see [`Error::fixed`].
 #[derive(Clone, Debug)]
-pub struct Error {
+pub(crate) struct Cause {
     status: Status,
     message: Cow<'static, str>,
     os_error: i32,
     engine_error: i32,
 }
 
+impl Cause {
+    pub(crate) const fn new(status: Status, message: &'static str) -> Cause {
+        Cause { status, message: Cow::Borrowed(message), os_error: 0, engine_error: 0 }
+    }
+}
+
 impl Error {
     pub(crate) fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Error {
-        Error { status, message: message.into(), os_error: 0, engine_error: 0 }
+        Error(Repr::Made(Box::new(Cause { status, message: message.into(), os_error: 0, engine_error: 0 })))
+    }
+
+    /// An error that takes no memory: where there is none, or where the heap may be locked for ever, in the child of a bare
+    /// clone.
+    pub(crate) const fn fixed(cause: &'static Cause) -> Error {
+        Error(Repr::Fixed(cause))
     }
 
     /// The system refused `action` ("make", "open", "read") on `path`.
@@ -32,49 +55,70 @@ impl Error {
             .with_os_error(cause.raw_os_error().unwrap_or(0))
     }
 
-    /// An allocation failed. Allocates nothing itself.
+    /// An allocation failed.
     pub(crate) fn memory() -> Error {
-        Error::new(Status::Memory, "out of memory: free some, or work on smaller values")
+        static CAUSE: Cause = Cause::new(Status::Memory, "out of memory: free some, or work on smaller values");
+        Error::fixed(&CAUSE)
     }
 
-    pub(crate) fn with_os_error(mut self, errno: i32) -> Error {
-        self.os_error = errno;
-        self
+    pub(crate) fn with_os_error(self, errno: i32) -> Error {
+        self.changed(|cause| cause.os_error = errno)
     }
 
-    pub(crate) fn with_engine_error(mut self, code: i32) -> Error {
-        self.engine_error = code;
-        self
+    pub(crate) fn with_engine_error(self, code: i32) -> Error {
+        self.changed(|cause| cause.engine_error = code)
+    }
+
+    fn changed(self, change: impl FnOnce(&mut Cause)) -> Error {
+        let mut cause = match self.0 {
+            Repr::Fixed(cause) => Box::new(cause.clone()),
+            Repr::Made(cause) => cause,
+        };
+        change(&mut cause);
+        Error(Repr::Made(cause))
+    }
+
+    fn cause(&self) -> &Cause {
+        match &self.0 {
+            Repr::Fixed(cause) => cause,
+            Repr::Made(cause) => cause,
+        }
     }
 
     /// What kind of failure it is.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.status
+        self.cause().status
     }
 
     /// What was found, what was expected, what to do; in English, without secrets.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.cause().message
     }
 
     /// The system's error number (`errno`), or 0.
     #[must_use]
     pub fn os_error(&self) -> i32 {
-        self.os_error
+        self.cause().os_error
     }
 
     /// The storage engine's own error number (SQLite's extended result code), or 0.
     #[must_use]
     pub fn engine_error(&self) -> i32 {
-        self.engine_error
+        self.cause().engine_error
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(self.message())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause().fmt(f)
     }
 }
 

@@ -73,6 +73,10 @@ impl<T> Drop for Landing<'_, T> {
             flights.shrink_to_fit();
         }
         drop(flights);
+        // Nobody finds it any more, so that no more can come to wait for it than are here.
+        if Arc::strong_count(&self.flight) == 1 {
+            return;
+        }
         let outcome = self.outcome.take().unwrap_or_else(|| {
             Err(Error::new(Status::Internal, "the call that this one waited for met a defect of keycask"))
         });

@@ -107,7 +107,7 @@ impl Key {
         match &self.0 {
             Kind::Alone(key) => seal(key, text),
             Kind::OfPool(pool) => seal(pool.current(), text),
-            Kind::OfUser { user_keys, key } => seal(&*user_keys.still(key, call)?, text),
+            Kind::OfUser { user_keys, key } => user_keys.with_still(key, call, |key| seal(key, text)),
         }
     }
 
@@ -116,7 +116,7 @@ impl Key {
             Kind::Alone(key) => key.open(sealed, plaintext).map(|()| Opened::ByCurrent),
             Kind::OfPool(pool) => pool.open_token(sealed, call, plaintext),
             Kind::OfUser { user_keys, key } => {
-                user_keys.open_token(user_keys.still(key, call)?, sealed, call, plaintext)
+                user_keys.with_still(key, call, |key| user_keys.open_token(key, sealed, call, plaintext))
             }
         }
     }
@@ -126,7 +126,10 @@ impl Key {
             Kind::Alone(key) => raw.copy_from_slice(key.raw().expose()),
             Kind::OfPool(pool) => raw.copy_from_slice(pool.current().raw().expose()),
             Kind::OfUser { user_keys, key } => {
-                raw.copy_from_slice(user_keys.still(key, Call::default())?.raw().expose());
+                return user_keys.with_still(key, Call::default(), |key| {
+                    raw.copy_from_slice(key.raw().expose());
+                    Ok(())
+                });
             }
         }
         Ok(())

@@ -68,37 +68,26 @@ impl Deref for CachedKey {
     }
 }
 
-/// A key while a call uses it.
-pub(crate) enum KeyInUse {
-    Cached(Guard<Option<Arc<CachedKey>>>),
-    InPlace(Guard<Arc<CachedKey>>),
-    Held(Arc<CachedKey>),
-}
+/// A key that was found in the cache, while a call uses it.
+pub(crate) struct Hit(Guard<Option<Arc<CachedKey>>>);
 
-impl KeyInUse {
+impl Hit {
     pub(crate) fn into_held(self) -> Arc<CachedKey> {
-        match self {
-            KeyInUse::Cached(guard) => match Guard::into_inner(guard) {
-                Some(key) => key,
-                None => unreachable!("made from a key"),
-            },
-            KeyInUse::InPlace(guard) => Guard::into_inner(guard),
-            KeyInUse::Held(key) => key,
+        match Guard::into_inner(self.0) {
+            Some(key) => key,
+            None => unreachable!("made from a key"),
         }
     }
 }
 
-impl Deref for KeyInUse {
+impl Deref for Hit {
     type Target = CachedKey;
 
+    #[inline(always)]
     fn deref(&self) -> &CachedKey {
-        match self {
-            KeyInUse::Cached(guard) => match guard.as_deref() {
-                Some(key) => key,
-                None => unreachable!("made from a key"),
-            },
-            KeyInUse::InPlace(guard) => guard,
-            KeyInUse::Held(key) => key,
+        match self.0.as_deref() {
+            Some(key) => key,
+            None => unreachable!("made from a key"),
         }
     }
 }
@@ -178,7 +167,7 @@ impl KeyCache {
     }
 
     #[inline(always)]
-    pub(crate) fn get(&self, user: User<'_>) -> Option<KeyInUse> {
+    pub(crate) fn get(&self, user: User<'_>) -> Option<Hit> {
         if self.buckets == 0 {
             return None;
         }
@@ -194,7 +183,7 @@ impl KeyCache {
                     key.used.store(true, Ordering::Relaxed);
                 }
                 self.hits.add_one();
-                return Some(KeyInUse::Cached(found));
+                return Some(Hit(found));
             }
         }
         None

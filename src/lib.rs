@@ -108,6 +108,14 @@ pub use token::{MAX_PLAINTEXT, is_encrypted};
 pub use user::MAX_USER;
 pub use user_keys::Stats;
 
+/// A nonce as every token gets one, for the benches alone, which set keycask beside its own primitives.
+#[cfg(keycask_bench)]
+#[doc(hidden)]
+#[must_use]
+pub fn fresh_nonce() -> [u8; 12] {
+    nonce::Nonce::fresh().map_or([0; 12], nonce::Nonce::into_bytes)
+}
+
 /// The README's Rust is compiled and run as the examples here are.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -242,8 +242,7 @@ impl Store {
     /// Writes the token of `plaintext` to `text`, which has exactly its length.
     #[inline]
     pub(crate) fn write_token(&self, user: User<'_>, plaintext: &[u8], call: Call, text: &mut [u8]) -> Result<()> {
-        let key = self.user_keys.of(user, call)?;
-        token::write(plaintext.len(), text, |sealed| key.seal(plaintext, sealed))
+        self.user_keys.with(user, call, |key| token::write(plaintext.len(), text, |sealed| key.seal(plaintext, sealed)))
     }
 
     /// Opens a decoded token to `plaintext`, which has exactly its length and is untouched on a failure.
@@ -255,13 +254,13 @@ impl Store {
         call: Call,
         plaintext: &mut [u8],
     ) -> Result<Opened> {
-        let key = self.user_keys.of(user, Call { existing: true, ..call })?;
-        self.user_keys.open_token(key, sealed, call, plaintext)
+        self.user_keys
+            .with(user, Call { existing: true, ..call }, |key| self.user_keys.open_token(key, sealed, call, plaintext))
     }
 
     /// The key of `user`, as `call` says.
     pub(crate) fn key(&self, user: User<'_>, call: Call) -> Result<Key> {
-        let key = self.user_keys.of(user, call)?.into_held();
+        let key = self.user_keys.of(user, call)?;
         Ok(Key::of_user(Arc::clone(&self.user_keys), key))
     }
 

@@ -14,21 +14,10 @@ pub const MAX_USER: usize = 4096;
 pub(crate) struct User<'a>(&'a str);
 
 impl<'a> User<'a> {
+    #[inline]
     pub(crate) fn new(name: &'a str) -> Result<User<'a>> {
-        if name.is_empty() {
-            return Err(Error::new(
-                Status::Argument,
-                format!("the user is empty: pass 1 to {MAX_USER} bytes of UTF-8"),
-            ));
-        }
-        if name.len() > MAX_USER {
-            return Err(Error::new(
-                Status::Limit,
-                format!(
-                    "the user has {} bytes, and the most is {MAX_USER}: pass a shorter name or a hash of it",
-                    name.len()
-                ),
-            ));
+        if name.is_empty() || name.len() > MAX_USER {
+            return Err(out_of_bounds(name.len()));
         }
         Ok(User(name))
     }
@@ -36,6 +25,17 @@ impl<'a> User<'a> {
     pub(crate) fn name(self) -> &'a str {
         self.0
     }
+}
+
+#[cold]
+fn out_of_bounds(len: usize) -> Error {
+    if len == 0 {
+        return Error::new(Status::Argument, format!("the user is empty: pass 1 to {MAX_USER} bytes of UTF-8"));
+    }
+    Error::new(
+        Status::Limit,
+        format!("the user has {len} bytes, and the most is {MAX_USER}: pass a shorter name or a hash of it"),
+    )
 }
 
 impl fmt::Display for User<'_> {

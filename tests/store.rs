@@ -1319,22 +1319,48 @@ fn a_key_that_another_program_removed_is_used_no_longer_once_a_look_is_due() {
 
 #[test]
 fn a_key_that_another_program_replaced_is_taken_over_at_once_by_a_token_that_it_made() {
+    for journal in ["DELETE", "WAL"] {
+        let folder = Folder::new();
+        let path = folder.path("keys.db");
+        let (_, old_token, _) = with_alice(&path);
+        execute(&path, &format!("PRAGMA journal_mode = {journal}"));
+        let (store, _, key) = with_alice(&path);
+        let foreign = Key::import(&raw_key(8)).unwrap().encrypt(b"").unwrap();
+        for number in [9, 10] {
+            // Also when the store has been looked at a moment ago.
+            assert_eq!(status(store.decrypt("alice", foreign.as_bytes())), Err(Status::Authentication));
+            let replaced = Key::import(&raw_key(number)).unwrap();
+            sql(&path)
+                .execute(
+                    "UPDATE encryption_keys SET encrypted_key = ? WHERE user_id = 'alice'",
+                    [common::wrapped(&raw_key(1), &raw_key(number))],
+                )
+                .unwrap();
+            // No second has passed: the refused token makes the store look.
+            let new_token = replaced.encrypt(b"sk-new").unwrap();
+            assert_eq!(store.decrypt("alice", new_token.as_bytes()).unwrap().expose(), b"sk-new", "{journal}");
+            assert_eq!(key.decrypt(new_token.as_bytes()).unwrap().expose(), b"sk-new");
+            assert_eq!(status(store.decrypt("alice", old_token.as_bytes())), Err(Status::Authentication));
+            assert_eq!(replaced.decrypt(key.encrypt(b"sk").unwrap().as_bytes()).unwrap().expose(), b"sk");
+        }
+    }
+}
+
+#[test]
+fn a_token_of_another_key_is_refused_without_waiting_for_whoever_has_the_store_locked() {
     let folder = Folder::new();
     let path = folder.path("keys.db");
-    let (store, old_token, key) = with_alice(&path);
-    let replaced = Key::import(&raw_key(9)).unwrap();
-    sql(&path)
-        .execute(
-            "UPDATE encryption_keys SET encrypted_key = ? WHERE user_id = 'alice'",
-            [common::wrapped(&raw_key(1), &raw_key(9))],
-        )
-        .unwrap();
-    // No second has passed: the refused token makes the store look.
-    let new_token = replaced.encrypt(b"sk-new").unwrap();
-    assert_eq!(store.decrypt("alice", new_token.as_bytes()).unwrap().expose(), b"sk-new");
-    assert_eq!(key.decrypt(new_token.as_bytes()).unwrap().expose(), b"sk-new");
-    assert_eq!(status(store.decrypt("alice", old_token.as_bytes())), Err(Status::Authentication));
-    assert_eq!(replaced.decrypt(key.encrypt(b"sk").unwrap().as_bytes()).unwrap().expose(), b"sk");
+    with_alice(&path);
+    let store = Store::open(&path, ring(&[1]), &Options::new().busy_timeout(Duration::ZERO)).unwrap();
+    store.encrypt("alice", b"sk-acme").unwrap();
+    let foreign = Key::import(&raw_key(9)).unwrap().encrypt(b"").unwrap();
+    let refused = || status(store.decrypt("alice", foreign.as_bytes()));
+    assert_eq!(refused(), Err(Status::Authentication));
+    let other = sql(&path);
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert_eq!(refused(), Err(Status::Authentication));
+    other.execute_batch("DELETE FROM encryption_keys; COMMIT").unwrap();
+    assert_eq!(refused(), Err(Status::UnknownUser));
 }
 
 #[test]

@@ -60,36 +60,56 @@ fn argument(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Status::Argument, message)
 }
 
-/// A range of the caller's memory.
+/// A range of the caller's memory, from `start` to before `end`; an empty one is nowhere.
 #[derive(Clone, Copy)]
 pub(super) struct Region {
     start: usize,
-    len: usize,
+    end: usize,
 }
 
 impl Region {
+    const NOWHERE: Region = Region { start: usize::MAX, end: 0 };
+
+    #[inline(always)]
     pub(super) fn of(bytes: &[u8]) -> Region {
-        Region { start: bytes.as_ptr().addr(), len: bytes.len() }
+        Region::at(bytes.as_ptr(), bytes.len())
     }
 
+    #[inline(always)]
+    fn at<T>(start: *const T, len: usize) -> Region {
+        if len == 0 {
+            return Region::NOWHERE;
+        }
+        Region { start: start.addr(), end: start.addr().saturating_add(len) }
+    }
+
+    #[inline(always)]
     fn overlaps(self, other: Region) -> bool {
-        self.len > 0
-            && other.len > 0
-            && self.start < other.start.saturating_add(other.len)
-            && other.start < self.start.saturating_add(self.len)
+        (self.start < other.end) & (other.start < self.end)
     }
 }
 
 /// Checks that no output lies over an input or another output.
+#[inline(always)]
 pub(super) fn check_apart<const I: usize, const O: usize>(inputs: [Region; I], outputs: [Region; O]) -> Result<()> {
-    let clash = outputs
-        .iter()
-        .enumerate()
-        .any(|(at, output)| inputs.iter().chain(&outputs[..at]).any(|other| output.overlaps(*other)));
+    let mut clash = false;
+    for (at, output) in outputs.into_iter().enumerate() {
+        for input in inputs {
+            clash |= output.overlaps(input);
+        }
+        for earlier in outputs.into_iter().take(at) {
+            clash |= output.overlaps(earlier);
+        }
+    }
     if clash {
-        return Err(argument("an output overlaps an input or another output: give each memory of its own"));
+        return Err(overlap());
     }
     Ok(())
+}
+
+#[cold]
+fn overlap() -> Error {
+    argument("an output overlaps an input or another output: give each memory of its own")
 }
 
 /// The bytes of a `const void *` input.
@@ -186,7 +206,7 @@ pub(super) fn sized<T: Copy>(start: *const T, name: &str) -> Result<(T, Region)>
     }
     // SAFETY: at least size_of::<T>() bytes may be read, see above, aligned or not. `T` is one of the header's structs:
     // integers, pointers and characters, for which every pattern of bits is valid.
-    Ok((unsafe { start.read_unaligned() }, Region { start: start.addr(), len: size }))
+    Ok((unsafe { start.read_unaligned() }, Region::at(start.cast::<u8>(), size)))
 }
 
 /// Refuses the bits of `given` that are not among `known`.
@@ -244,7 +264,7 @@ impl Output {
     /// The memory that the answer may be written to.
     #[inline(always)]
     pub(super) fn regions(&self) -> [Region; 2] {
-        [Region { start: self.start.addr(), len: self.capacity }, pointed_to(self.len)]
+        [Region::at(self.start, self.capacity), pointed_to(self.len)]
     }
 
     /// Checks that an answer of `len` bytes has room, and lets `write` write it: to exactly `len` bytes, of which it
@@ -383,6 +403,7 @@ pub(super) fn fixed_text<const N: usize>(text: &str) -> [c_char; N] {
     field
 }
 
+#[inline(always)]
 fn pointed_to<T>(place: *mut T) -> Region {
-    Region { start: place.addr(), len: if place.is_null() { 0 } else { size_of::<T>() } }
+    Region::at(place, if place.is_null() { 0 } else { size_of::<T>() })
 }

@@ -31,6 +31,9 @@ pub(crate) trait KeyStore: Send + Sync {
     /// Whether the store has changed since the last call that found an answer. The first call says that it has.
     fn look(&self, patience: Patience) -> Result<Change>;
 
+    /// Whether nothing has surely changed since that call; a yes waits for nobody. No: look.
+    fn is_unchanged(&self) -> bool;
+
     /// Runs `work` on one unchanging state of the store; again from the start where others were in the way.
     fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Tables) -> Result<()>) -> Result<()>;
 

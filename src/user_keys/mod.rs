@@ -2,16 +2,17 @@
 
 mod lifecycle;
 
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
 use crate::data_key::DataKey;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::flight::Flights;
 use crate::freshness::{Due, Freshness, Seen};
-use crate::key_cache::{CachedKey, KeyCache, KeyInUse};
+use crate::key_cache::{CachedKey, Hit, KeyCache};
 use crate::keystore::{self, Change, Demands, KeyStore, Location, MasterKeyState, Patience, Rows, StoredKey, WorkDone};
 use crate::marking;
 use crate::master_key::{MasterKeyId, MasterKeys, WrappedKey};
@@ -139,69 +140,89 @@ impl UserKeys {
         &self.master_keys
     }
 
-    /// The current key of `user`, made if need be and `call` allows.
+    /// Runs `work` on the current key of `user`, made if need be and `call` allows.
     #[inline(always)]
-    pub(crate) fn of(&self, user: User<'_>, call: Call) -> Result<KeyInUse> {
+    pub(crate) fn with<T>(&self, user: User<'_>, call: Call, work: impl FnOnce(&CachedKey) -> Result<T>) -> Result<T> {
         match self.cache.get(user) {
-            Some(key) if self.freshness.holds(key.seen()) => Ok(key),
-            Some(key) => self.checked_again(user, key.into_held(), call).map(KeyInUse::Held),
-            None => self.loaded(user, call).map(KeyInUse::Held),
+            Some(key) if self.freshness.holds(key.seen()) => work(&key),
+            found => work(&*self.current(user, call, found.map(Hit::into_held))?),
         }
     }
 
-    /// The current key of the user whose key `place` holds, and keeps it there. Never makes one.
-    #[inline]
-    pub(crate) fn still(&self, place: &ArcSwap<CachedKey>, call: Call) -> Result<KeyInUse> {
+    /// The current key of `user`, made if need be and `call` allows.
+    pub(crate) fn of(&self, user: User<'_>, call: Call) -> Result<Arc<CachedKey>> {
+        self.current(user, call, self.cache.get(user).map(Hit::into_held))
+    }
+
+    #[cold]
+    fn current(&self, user: User<'_>, call: Call, cached: Option<Arc<CachedKey>>) -> Result<Arc<CachedKey>> {
+        match cached {
+            Some(key) => self.checked_again(user, key, call),
+            None => self.loaded(user, call),
+        }
+    }
+
+    /// Runs `work` on the current key of the user whose key `place` holds, and keeps it there. Never makes one.
+    #[inline(always)]
+    pub(crate) fn with_still<T>(
+        &self,
+        place: &ArcSwap<CachedKey>,
+        call: Call,
+        work: impl FnOnce(&CachedKey) -> Result<T>,
+    ) -> Result<T> {
         let key = place.load();
         if self.freshness.holds(key.seen()) {
-            return Ok(KeyInUse::InPlace(key));
+            return work(&key);
         }
-        let key = Guard::into_inner(key);
+        work(&*self.renewed(place, Guard::into_inner(key), call)?)
+    }
+
+    #[cold]
+    fn renewed(&self, place: &ArcSwap<CachedKey>, key: Arc<CachedKey>, call: Call) -> Result<Arc<CachedKey>> {
         let current = self.checked_again(User::new(key.user())?, Arc::clone(&key), Call { existing: true, ..call })?;
         if !Arc::ptr_eq(&current, &key) {
             place.store(Arc::clone(&current));
         }
-        Ok(KeyInUse::Held(current))
+        Ok(current)
     }
 
     /// Opens a token with `key`, in hand for its user. A refusal counts only once the store was seen to hold this very key.
     #[inline(always)]
     pub(crate) fn open_token(
         &self,
-        key: KeyInUse,
+        key: &CachedKey,
         sealed: Sealed<'_>,
         call: Call,
         plaintext: &mut [u8],
     ) -> Result<Opened> {
         match key.open(sealed, plaintext) {
             Ok(()) => Ok(Opened::ByCurrent),
-            Err(refusal) if refusal.status() == Status::Authentication => {
-                self.open_again(&key.into_held(), sealed, call, plaintext, refusal)
-            }
-            Err(error) => Err(error),
+            Err(refusal) => self.open_again(key, sealed, call, plaintext, refusal),
         }
     }
 
     #[cold]
     fn open_again(
         &self,
-        key: &Arc<CachedKey>,
+        key: &CachedKey,
         sealed: Sealed<'_>,
         call: Call,
         plaintext: &mut [u8],
         refusal: Error,
     ) -> Result<Opened> {
-        if !self.keystore.is_usable() {
+        if refusal.status() != Status::Authentication || !self.keystore.is_usable() {
             return Err(refusal);
         }
         if call.cached_only {
             return Err(would_block("the user's key"));
         }
-        self.look(Patience::Timeout)?;
+        if !self.is_unchanged() {
+            self.look(Patience::Timeout)?;
+        }
         let (user, seen) = (User::new(key.user())?, self.freshness.seen());
         if key.seen() != seen {
             let current = self.loaded_since(user, Call { existing: true, ..call }, seen)?;
-            if !Arc::ptr_eq(&current, key) && current.open(sealed, plaintext).is_ok() {
+            if !ptr::eq(&*current, key) && current.open(sealed, plaintext).is_ok() {
                 return Ok(Opened::ByCurrent);
             }
         }
@@ -230,7 +251,6 @@ impl UserKeys {
         self.look(Patience::Timeout)
     }
 
-    #[cold]
     fn checked_again(&self, user: User<'_>, key: Arc<CachedKey>, call: Call) -> Result<Arc<CachedKey>> {
         if !self.keystore.is_usable() {
             // What can never be looked at here again is what it was: the child's cached keys work on.
@@ -259,7 +279,6 @@ impl UserKeys {
     }
 
     /// The user's key as the store has it. Many who ask at once make one read.
-    #[cold]
     fn loaded(&self, user: User<'_>, call: Call) -> Result<Arc<CachedKey>> {
         if call.cached_only {
             return Err(would_block("the user's key"));
@@ -269,7 +288,7 @@ impl UserKeys {
         self.loads.join(user.name(), call.existing, || {
             self.look_if_due()?;
             let seen = self.freshness.seen();
-            let known = self.cache.get(user).map(KeyInUse::into_held);
+            let known = self.cache.get(user).map(Hit::into_held);
             match self.read(user, known.as_ref(), seen) {
                 Ok(Some(key)) => Ok(key),
                 Ok(None) if !call.existing => {
@@ -393,6 +412,11 @@ impl UserKeys {
         }
     }
 
+    /// Whether the store is surely as the last look found it.
+    fn is_unchanged(&self) -> bool {
+        self.unchecked.load(Ordering::Acquire) == Change::None as u8 && self.keystore.is_unchanged()
+    }
+
     fn look(&self, patience: Patience) -> Result<()> {
         let begun = self.freshness.begin();
         let change = self.keystore.look(patience)?;
@@ -420,10 +444,11 @@ impl UserKeys {
     /// Refuses to touch the store, or any lock, in a process that was made without the work around a fork.
     fn check_process(&self) -> Result<()> {
         if process::is_unknown() {
-            return Err(Error::new(
+            static CLONED: Cause = Cause::new(
                 Status::Unsupported,
                 "this process was made by a bare clone, and the store is its parent's: open it anew here",
-            ));
+            );
+            return Err(Error::fixed(&CLONED));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::vfs;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::keystore::Patience;
 use crate::platform::process::{self, Section};
 use crate::status::Status;
@@ -27,8 +27,9 @@ const CUT: u64 = 1 << 63;
 pub(super) struct Connections {
     connect: Box<dyn Fn() -> Result<Connection> + Send + Sync>,
     busy_timeout: Duration,
-    /// Each with the generation of the process that opened it.
-    idle: Mutex<Vec<(u64, Connection)>>,
+    idle: Mutex<Vec<Kept>>,
+    /// How often the store's file was seen replaced.
+    replaced: AtomicU64,
     /// Whether there is only one connection, which can never be opened again: that of a store in memory.
     only_one: bool,
     /// Calls under way.
@@ -37,6 +38,13 @@ pub(super) struct Connections {
     process: AtomicU64,
     /// Times that a call slept because others held a lock.
     waits: AtomicU64,
+}
+
+/// A connection, and what it was opened in and to.
+struct Kept {
+    process: u64,
+    file: u64,
+    connection: Connection,
 }
 
 impl Connections {
@@ -49,6 +57,7 @@ impl Connections {
             connect: Box::new(connect),
             busy_timeout,
             idle: Mutex::default(),
+            replaced: AtomicU64::new(0),
             only_one,
             in_use: AtomicUsize::new(0),
             process: AtomicU64::new(process::generation()),
@@ -67,7 +76,21 @@ impl Connections {
         patience: Patience,
         mut work: impl FnMut(&mut Connection, Instant) -> Result<T>,
     ) -> Result<T> {
-        self.patiently(patience, |deadline| self.try_with(|connection| work(connection, deadline)))
+        self.patiently(patience, |deadline| self.try_with(true, |connection| work(connection, deadline)))
+    }
+
+    /// [`Connections::with`], with a connection to the file that was the store when somebody last looked.
+    pub(super) fn with_recent<T>(
+        &self,
+        patience: Patience,
+        mut work: impl FnMut(&mut Connection, Instant) -> Result<T>,
+    ) -> Result<T> {
+        self.patiently(patience, |deadline| self.try_with(false, |connection| work(connection, deadline)))
+    }
+
+    /// Another file was seen in the store's place: no connection to the old one is used again.
+    pub(super) fn forget(&self) {
+        self.replaced.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Runs `work` inside a section, in a process in which the store may be used. While it answers KC_E_BUSY, and the timeout
@@ -97,29 +120,35 @@ impl Connections {
         work()
     }
 
-    fn try_with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+    /// With `checked`, the connection's file is the one at the store's path now.
+    fn try_with<T>(&self, checked: bool, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         if self.only_one {
             let mut idle = self.idle();
             if idle.is_empty() {
-                idle.push((process::generation(), self.connect()?));
+                idle.push(self.opened()?);
             }
-            return work(&mut idle[0].1);
+            return work(&mut idle[0].connection);
         }
-        let mut connection = match self.take_idle() {
-            Some(connection) => connection,
-            None => self.connect()?,
+        let mut kept = match self.take_idle(checked) {
+            Some(kept) => kept,
+            None => self.opened()?,
         };
-        let outcome = work(&mut connection);
+        let outcome = work(&mut kept.connection);
         // One that SQLite had trouble with is not kept: what was the matter ends with it.
         let sound =
             outcome.as_ref().err().is_none_or(|error| error.engine_error() == 0 || error.status() == Status::Busy);
-        if sound && connection.is_autocommit() {
+        if sound && kept.connection.is_autocommit() {
             let mut idle = self.idle();
             if idle.len() < MOST_IDLE {
-                idle.push((process::generation(), connection));
+                idle.push(kept);
             }
         }
         outcome
+    }
+
+    fn opened(&self) -> Result<Kept> {
+        let file = self.replaced.load(Ordering::Acquire);
+        Ok(Kept { process: process::generation(), file, connection: self.connect()? })
     }
 
     /// A new connection, for the caller's own use.
@@ -129,19 +158,19 @@ impl Connections {
 
     /// An idle connection of this process. A parent's are dropped: that frees their memory; their descriptors were closed
     /// when this process began.
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self, checked: bool) -> Option<Kept> {
         let mut idle = self.idle();
-        let here = process::generation();
-        while let Some((process, connection)) = idle.pop() {
+        let (process, file) = (process::generation(), self.replaced.load(Ordering::Acquire));
+        while let Some(kept) = idle.pop() {
             // One to a file that was replaced or removed would read what is no longer the store.
-            if process == here && !vfs::has_moved(&connection) {
-                return Some(connection);
+            if kept.process == process && kept.file == file && !(checked && vfs::has_moved(&kept.connection)) {
+                return Some(kept);
             }
         }
         None
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(u64, Connection)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -169,10 +198,11 @@ impl Connections {
 
 #[cold]
 fn cut() -> Error {
-    Error::new(
+    static CAUSE: Cause = Cause::new(
         Status::Unsupported,
         "this process was forked in the middle of another thread's call on the store, or by a bare clone: open it anew here",
-    )
+    );
+    Error::fixed(&CAUSE)
 }
 
 /// Counts a call while it is under way.

@@ -6,16 +6,17 @@ mod file;
 mod rows;
 mod schema;
 mod tables;
+mod transaction;
 #[allow(unsafe_code)]
 mod vfs;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use super::{Change, KeyStore, Location, Patience, Tables, WorkDone, WritableTables};
 use crate::error::{Error, Result, Shortened};
@@ -23,6 +24,7 @@ use crate::forced_panic;
 use crate::options::Options;
 use crate::status::Status;
 use connections::Connections;
+use transaction::{Purpose, Transaction};
 use watch::Watch;
 
 /// A key store in one SQLite database.
@@ -90,37 +92,24 @@ impl SqliteStore {
     fn transact(
         &self,
         patience: Patience,
-        behavior: TransactionBehavior,
+        purpose: Purpose,
         mut work: impl FnMut(&rows::SqliteRows<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.connections.with(patience, |connection, deadline| {
-            let transaction = connection
-                .transaction_with_behavior(behavior)
+        let run = |connection: &mut Connection, deadline| {
+            let transaction = Transaction::begin(connection, purpose)
                 .map_err(|cause| errors::translate(&cause, &self.name, "begin a transaction in"))?;
-            work(&rows::SqliteRows::new(&transaction, &self.name))?;
+            work(&rows::SqliteRows::new(connection, &self.name))?;
             forced_panic::here("transaction");
-            commit(&transaction, deadline).map_err(|cause| errors::translate(&cause, &self.name, "commit to"))?;
-            drop(transaction);
+            transaction.commit(deadline).map_err(|cause| errors::translate(&cause, &self.name, "commit to"))?;
             // What was committed to a file that is no longer the store was not committed.
-            if matches!(behavior, TransactionBehavior::Immediate) && vfs::has_moved(connection) {
+            if purpose == Purpose::Writing && vfs::has_moved(connection) {
                 return Err(errors::moved(&self.name));
             }
             Ok(())
-        })
-    }
-}
-
-/// Commits. While readers are in the way, what was written waits for them in the open transaction.
-fn commit(transaction: &rusqlite::Transaction<'_>, deadline: Instant) -> rusqlite::Result<()> {
-    loop {
-        match transaction.execute_batch("COMMIT") {
-            Err(cause)
-                if cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
-                    && Instant::now() < deadline =>
-            {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            outcome => return outcome,
+        };
+        match purpose {
+            Purpose::Reading => self.connections.with_recent(patience, run),
+            Purpose::Writing => self.connections.with(patience, run),
         }
     }
 }
@@ -142,24 +131,31 @@ impl KeyStore for SqliteStore {
                 Ok(Change::None)
             });
         }
-        self.connections.patiently(patience, |_| {
+        let change = self.connections.patiently(patience, |_| {
             self.watch.look(&self.name, || {
-                let mut connection = self.connections.connect()?;
-                schema::ensure(&mut connection, &self.name, self.access)?;
+                let connection = self.connections.connect()?;
+                schema::ensure(&connection, &self.name, self.access)?;
                 Ok(connection)
             })
-        })
+        })?;
+        if change == Change::File {
+            self.connections.forget();
+        }
+        Ok(change)
+    }
+
+    fn is_unchanged(&self) -> bool {
+        self.watch.is_unchanged()
     }
 
     fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Tables) -> Result<()>) -> Result<()> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.transact(patience, TransactionBehavior::Deferred, |rows| work(rows))
+        self.transact(patience, Purpose::Reading, |rows| work(rows))
     }
 
     fn write(&self, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()> {
         self.check_writable()?;
-        // IMMEDIATE takes the write lock before the first look, so that what `work` sees is what it changes.
-        self.transact(Patience::Timeout, TransactionBehavior::Immediate, |rows| work(rows))?;
+        self.transact(Patience::Timeout, Purpose::Writing, |rows| work(rows))?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, Params, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::{StoreName, errors, schema};
 use crate::error::{Error, Result};
@@ -23,12 +23,12 @@ pub(super) use timestamp;
 
 /// The rows of one transaction.
 pub(super) struct SqliteRows<'c> {
-    pub(super) transaction: &'c Transaction<'c>,
+    pub(super) transaction: &'c Connection,
     store: &'c StoreName,
 }
 
 impl<'c> SqliteRows<'c> {
-    pub(super) fn new(transaction: &'c Transaction<'c>, store: &'c StoreName) -> SqliteRows<'c> {
+    pub(super) fn new(transaction: &'c Connection, store: &'c StoreName) -> SqliteRows<'c> {
         SqliteRows { transaction, store }
     }
 

@@ -1,7 +1,10 @@
 //! The tables of a key store.
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use std::time::Instant;
 
+use rusqlite::{Connection, OptionalExtension};
+
+use super::transaction::{Purpose, Transaction};
 use super::{Access, StoreName, errors};
 use crate::error::{Error, Result};
 use crate::status::Status;
@@ -38,13 +41,13 @@ enum Found {
 }
 
 /// Checks that the database is a key store, and makes one of an empty database. A key store is not written to.
-pub(super) fn ensure(connection: &mut Connection, store: &StoreName, access: Access) -> Result<()> {
-    let mut found = in_transaction(connection, TransactionBehavior::Deferred, look)
-        .map_err(|cause| errors::translate(&cause, store, "open"))?;
+pub(super) fn ensure(connection: &Connection, store: &StoreName, access: Access) -> Result<()> {
+    let mut found =
+        in_transaction(connection, Purpose::Reading, look).map_err(|cause| errors::translate(&cause, store, "open"))?;
     if matches!(found, Found::Nothing) && access.may_make() {
         check_writable(connection, store, access)?;
         // Looked at again under the write lock: another program may have been faster.
-        found = in_transaction(connection, TransactionBehavior::Immediate, |connection| {
+        found = in_transaction(connection, Purpose::Writing, |connection| {
             Ok(match look(connection)? {
                 Found::Nothing => {
                     connection.execute_batch(KEY_TABLE)?;
@@ -76,13 +79,13 @@ pub(super) fn ensure(connection: &mut Connection, store: &StoreName, access: Acc
 
 /// Runs `work` on one unchanging state of the database.
 fn in_transaction<T>(
-    connection: &mut Connection,
-    behavior: TransactionBehavior,
+    connection: &Connection,
+    purpose: Purpose,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    let transaction = connection.transaction_with_behavior(behavior)?;
-    let outcome = work(&transaction)?;
-    transaction.commit()?;
+    let transaction = Transaction::begin(connection, purpose)?;
+    let outcome = work(connection)?;
+    transaction.commit(Instant::now())?;
     Ok(outcome)
 }
 

@@ -57,6 +57,15 @@ impl Watch {
         let replaced = std::mem::take(&mut state.replaced);
         Ok(if replaced { Change::File } else { Change::Rows })
     }
+
+    /// Whether the store is surely as the last look found it. It takes no lock; no: look.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.0.try_lock().is_ok_and(|state| {
+            state.watching.as_ref().is_some_and(|watching| {
+                watching.process == process::generation() && vfs::is_unchanged(&watching.connection)
+            })
+        })
+    }
 }
 
 /// A number that differs after every commit of another connection, in any process. It takes a lock for a moment.

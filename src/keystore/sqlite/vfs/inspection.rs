@@ -18,6 +18,12 @@ pub(in super::super) fn has_moved(connection: &Connection) -> bool {
     main_file(connection).is_some_and(MainFile::has_moved)
 }
 
+/// Whether nothing can have been committed to a connection's file since the connection last took a lock. No: it has to be
+/// looked at.
+pub(in super::super) fn is_unchanged(connection: &Connection) -> bool {
+    main_file(connection).is_some_and(MainFile::is_unchanged)
+}
+
 /// The device and inode of a connection's file; zeroes for a store in memory.
 pub(in super::super) fn file_identity(connection: &Connection) -> [u64; 2] {
     main_file(connection).map_or([0; 2], MainFile::identity)
@@ -31,7 +37,7 @@ pub(in super::super) fn contains(connection: &Connection, needles: &[Box<[u8]>])
     let (mut offset, len) = (0, main.len()?);
     while longest > 0 && offset < len {
         let here = window.len().min((len - offset) as usize);
-        main.read(&mut window[..here], offset)?;
+        main.read_at(&mut window[..here], offset)?;
         if needles.iter().any(|needle| find(&window[..here], needle)) {
             return Ok(true);
         }

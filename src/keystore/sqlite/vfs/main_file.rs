@@ -18,6 +18,16 @@ const RESERVED: Range = Range::new(PENDING_BYTE + 1, 1);
 const SHARED: Range = Range::new(PENDING_BYTE + 2, 510);
 const PENDING_AND_RESERVED: Range = Range::new(PENDING_BYTE, 2);
 
+/// What SQLite compares to see whether a file is as it left it: the change counter and three fields behind it (its file
+/// format, §1.3). A commit changes it, in rollback mode.
+type Version = [u8; VERSION_LEN];
+const VERSION_LEN: usize = 16;
+const VERSION_AT: u64 = 24;
+/// The write and read format, a byte each.
+const WRITE_FORMAT_AT: u64 = 18;
+const ROLLBACK_JOURNAL: [u8; 2] = [1, 1];
+const WRITE_FORMAT_TO_VERSION: usize = (VERSION_AT - WRITE_FORMAT_AT) as usize;
+
 /// SQLite's lock levels, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Level {
@@ -51,6 +61,8 @@ pub(super) struct MainFile {
     level: Level,
     shared_memory: Option<SharedMemory>,
     writable: bool,
+    /// As it was when SQLite last read it, under its lock.
+    version: Option<Version>,
     pub(super) persist_wal: bool,
     pub(super) last_errno: i32,
 }
@@ -73,9 +85,22 @@ impl MainFile {
             level: Level::None,
             shared_memory: None,
             writable,
+            version: None,
             persist_wal: false,
             last_errno: 0,
         })
+    }
+
+    /// Whether nothing can have been committed to the file since SQLite last read its version: two system calls, and no lock.
+    /// Never so in WAL mode, where commits go elsewhere.
+    pub(super) fn is_unchanged(&self) -> bool {
+        let mut now = [0; WRITE_FORMAT_TO_VERSION + VERSION_LEN];
+        // What a writer has not committed yet differs too, and makes this a no.
+        self.version.is_some()
+            && !self.has_moved()
+            && matches!(self.read_at(&mut now, WRITE_FORMAT_AT), Ok(true))
+            && now[..2] == ROLLBACK_JOURNAL
+            && now[WRITE_FORMAT_TO_VERSION..] == self.version.unwrap_or_default()
     }
 
     pub(super) fn is_writable(&self) -> bool {
@@ -95,8 +120,17 @@ impl MainFile {
         self.descriptor.identity()
     }
 
+    /// [`MainFile::read_at`] for SQLite, which reads the version alone when it has got its lock.
+    pub(super) fn read(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+        let whole = self.read_at(buffer, offset);
+        if offset == VERSION_AT && self.level >= Level::Shared {
+            self.version = Version::try_from(&*buffer).ok();
+        }
+        whole
+    }
+
     /// Reads into `buffer` from `offset`, and fills with zeroes what lies behind the end. False: something did.
-    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
         let file = self.descriptor.file()?;
         let mut done = 0;
         while done < buffer.len() {
@@ -141,10 +175,12 @@ impl MainFile {
         };
         match level {
             Level::Shared => {
-                take(Lock::Read, PENDING)?;
-                let shared = take(Lock::Read, SHARED);
-                file_lock::unlock(file, PENDING)?;
-                shared?;
+                // unixLock takes PENDING for the moment, so that a writer who waits for readers to leave is not kept
+                // waiting by new ones. To ask for it is enough for that, and a system call less.
+                if file_lock::held(file, PENDING)? == Some(Lock::Write) {
+                    return Err(Failure::Busy);
+                }
+                take(Lock::Read, SHARED)?;
             }
             Level::Reserved => take(Lock::Write, RESERVED)?,
             Level::Pending | Level::Exclusive => {

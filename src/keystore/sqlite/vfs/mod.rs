@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 
 use rusqlite::ffi;
 
-pub(super) use inspection::{contains, file_identity, has_moved};
+pub(super) use inspection::{contains, file_identity, has_moved, is_unchanged};
 use main_file::{Failure, Level, MainFile};
 use shared_memory::SharedMemory;
 
