@@ -56,7 +56,7 @@ static struct {
   unsigned children, grandchildren, clones, hangs, errors;
   char first_error[1024];
   size_t users;
-  struct { char name[32], token[80]; } made[USERS];
+  struct { char name[32], token[80]; int whole; } made[USERS]; /* whole: nobody was killed while writing it. */
 } *all;
 
 static char *nonces;
@@ -138,6 +138,7 @@ static kc_status make_user(kc_store *with, kc_error *why) {
     if (place < USERS) {
       strcpy(all->made[place].name, name);
       strcpy(all->made[place].token, token);
+      __atomic_store_n(&all->made[place].whole, 1, __ATOMIC_RELEASE);
     }
   }
   return status;
@@ -459,9 +460,10 @@ static size_t count_lost(void) {
   kc_error why;
   kc_store *anew = open_store();
   for (size_t i = 0; i < all->users && i < USERS; i++)
-    if (kc_decrypt(anew, all->made[i].name, KC_NUL_TERMINATED, all->made[i].token, KC_NUL_TERMINATED, NULL, plaintext,
-                   sizeof plaintext, &length, &why) != KC_OK
-        || length != strlen(all->made[i].name) || memcmp(plaintext, all->made[i].name, length) != 0)
+    if (all->made[i].whole
+        && (kc_decrypt(anew, all->made[i].name, KC_NUL_TERMINATED, all->made[i].token, KC_NUL_TERMINATED, NULL,
+                       plaintext, sizeof plaintext, &length, &why) != KC_OK
+        || length != strlen(all->made[i].name) || memcmp(plaintext, all->made[i].name, length) != 0))
       lost++;
   kc_free(anew);
   return lost;
