@@ -3,8 +3,8 @@
     run.py [--quick]      run by scripts/bench.sh, which builds the programs
 
 All programs are ready at once and take turns in rounds of a few milliseconds, so that what the machine does meanwhile meets
-all of them. A figure is the median over the rounds, a ratio the median of the rounds' ratios, its noise half of the distance
-between their quartiles. Without --quick docs/performance.md and its pictures are written.
+all of them. A figure is the median over the rounds, a ratio the median of the rounds' ratios, its noise 1.57 times the distance
+between their quartiles over the root of their number (the notch of a box plot; McGill, Tukey, Larsen 1978). Without --quick docs/performance.md and its pictures are written.
 """
 
 import argparse
@@ -67,7 +67,7 @@ class Figures:
         """How many times as long `name` takes as `to`, and the noise of that."""
         ratios = [a / b for a, b in zip(self.rounds[name], self.rounds[to])]
         quartiles = statistics.quantiles(ratios, n=4)
-        return statistics.median(ratios), (quartiles[2] - quartiles[0]) / 2
+        return statistics.median(ratios), 1.57 * (quartiles[2] - quartiles[0]) / len(ratios) ** 0.5
 
 
 def turns(contenders, rounds, size=51, threads=1):
@@ -245,7 +245,7 @@ def tails(path, users, calls, verdicts):
     verdicts.at_most(f"{users:,} users, Zipf: p50, in microseconds", marks[0.5] / 1e3, 0.5, " µs")
     verdicts.at_most(f"{users:,} users, Zipf: p99, in microseconds", marks[0.99] / 1e3, 15, " µs")
     verdicts.at_most(f"{users:,} users, Zipf: p99.9, in microseconds", marks[0.999] / 1e3, 1000, " µs")
-    return table(["of the calls", "took at most"], [[f"{mark:.2%}", shown(ns)] for mark, ns in marks.items()]), buckets
+    return table(["share of the calls", "took at most"], [[f"{mark:.4g}", shown(ns)] for mark, ns in marks.items()]), buckets
 
 
 def scale(folder, counts, verdicts):

@@ -67,6 +67,11 @@ int main(int argc, char **argv) {
   unsigned long users = strtoul(argv[2], NULL, 10), calls = strtoul(argv[3], NULL, 10);
   REQUIRE(kc_open(argv[1], KC_NUL_TERMINATED, master_key, sizeof master_key, NULL, &store, NULL) == KC_OK);
   pthread_t writer;
+  unsigned long long clock = ~0ULL; /* What it takes to ask for the time. */
+  for (int i = 0; i < 1000; i++) {
+    unsigned long long began = bench_now(), took = bench_now() - began;
+    if (took < clock) clock = took;
+  }
   for (unsigned long at = 0; at < calls + calls / 4; at++) {
     /* The first fifth fills the cache. */
     if (at == calls / 4) REQUIRE(pthread_create(&writer, NULL, write_beside, NULL) == 0);
@@ -75,6 +80,7 @@ int main(int argc, char **argv) {
     unsigned long long began = bench_now();
     kc_status status = kc_encrypt(store, user, (size_t)len, plaintext, sizeof plaintext, NULL, token, sizeof token, NULL, NULL);
     unsigned long long took = bench_now() - began;
+    took = took > clock ? took - clock : 0;
     REQUIRE(status == KC_OK);
     if (at < calls / 4) continue;
     size_t bucket = (size_t)(log((double)took + 1) / log(1.02));

@@ -5,5 +5,6 @@ pub(crate) mod clock;
 pub(crate) mod file_lock;
 pub(crate) mod mapping;
 pub(crate) mod process;
+pub(crate) mod processor;
 pub(crate) mod random;
 mod thread_slots;
