@@ -9,18 +9,30 @@ const SMALL: usize = 256;
 const MEDIUM: usize = 4096 + OVERHEAD;
 
 /// Runs `work` on `len` zero bytes. They are for ciphertext and token text: nothing wipes them.
-#[inline]
+///
+/// It becomes a part of its caller, so that what `work` needs is at hand there.
+#[inline(always)]
 pub(crate) fn with<T>(len: usize, work: impl FnOnce(&mut [u8]) -> Result<T>) -> Result<T> {
-    if len <= SMALL {
-        work(&mut [0; SMALL][..len])
+    let (mut small, mut medium, mut heap);
+    let bytes: &mut [u8] = if len <= SMALL {
+        small = [0; SMALL];
+        &mut small[..len]
     } else if len <= MEDIUM {
-        work(&mut [0; MEDIUM][..len])
+        medium = [0; MEDIUM];
+        &mut medium[..len]
     } else {
-        let mut heap = Vec::new();
-        heap.try_reserve_exact(len).map_err(|_| Error::memory())?;
-        heap.resize(len, 0);
-        work(&mut heap)
-    }
+        heap = zeroes(len)?;
+        &mut heap
+    };
+    work(bytes)
+}
+
+#[cold]
+fn zeroes(len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| Error::memory())?;
+    bytes.resize(len, 0);
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::fs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use keycask::ffi::call::KC_STRICT;
+use keycask::ffi::call::{KC_CACHED_ONLY, KC_EXISTING, KC_STRICT};
 use keycask::ffi::secrets::kc_encrypted_size;
 use keycask::{Call, Key, MasterKey, MasterKeys, Options, Store};
 use serde_json::Value;
@@ -122,6 +122,8 @@ fn no_section_of_the_vectors_goes_untested() {
     assert_eq!(sections("vectors.json"), tested.map(String::from).into());
     let tested = ["about", "decode", "master_key_env", "master_key_id", "differences"];
     assert_eq!(sections("keycask.json"), tested.map(String::from).into());
+    let tested = ["about", "good", "tokens", "master_keys", "stores", "calls"];
+    assert_eq!(sections("failures.json"), tested.map(String::from).into());
 }
 
 #[test]
@@ -475,4 +477,109 @@ fn damaged_rows_are_corrupt_and_the_others_work() {
     let noted = damaged["notes"].as_object().unwrap();
     assert!(!noted.is_empty() && noted.keys().all(|user| answers.contains_key(user)));
     assert_eq!(footprint(&path), before, "a damaged row was written over");
+}
+
+// --- failures.json: each case differs from a good one in a single thing ----------------------------------------------
+
+/// The status that a case is to have.
+fn due(case: &Value) -> Answer<Vec<u8>> {
+    Err(text(case, "status").to_string())
+}
+
+fn flags(case: &Value) -> u32 {
+    let names = case["flags"].as_array().cloned().unwrap_or_default();
+    names
+        .iter()
+        .map(|name| match name.as_str().unwrap() {
+            "KC_STRICT" => KC_STRICT,
+            "KC_EXISTING" => KC_EXISTING,
+            "KC_CACHED_ONLY" => KC_CACHED_ONLY,
+            other => panic!("no flag {other}"),
+        })
+        .sum()
+}
+
+#[test]
+fn a_token_that_differs_in_one_thing_is_refused_for_that() {
+    let failures = read("failures.json");
+    let good = &failures["good"];
+    let opened = decode("the good one", &bytes(good, "key"), text(good, "token").as_bytes(), true);
+    assert_eq!(opened, Ok(text(good, "plaintext").as_bytes().to_vec()));
+    for case in cases(&failures, "tokens") {
+        let strict = flags(case) & KC_STRICT != 0;
+        let answer = decode(text(case, "sentence"), &bytes(case, "key"), text(case, "token").as_bytes(), strict);
+        assert_eq!(answer, due(case), "{}", text(case, "sentence"));
+    }
+}
+
+#[test]
+fn a_master_keys_text_that_differs_in_one_thing_is_refused_for_that() {
+    let failures = read("failures.json");
+    let decoded = |text: &str| c::master_key_decode(text.as_bytes()).map_err(|failure| failure.name().to_string());
+    assert_eq!(decoded(text(&failures["good"], "master_key_text")), Ok(bytes(&failures["good"], "master_key")));
+    for case in cases(&failures, "master_keys") {
+        assert_eq!(decoded(text(case, "text")), due(case), "{}", text(case, "sentence"));
+    }
+}
+
+#[test]
+fn a_store_that_differs_in_one_thing_is_refused_for_that() {
+    let failures = read("failures.json");
+    let good = &failures["good"];
+    let (user, token) = (text(good, "user"), text(good, "token"));
+    let master_key = bytes(good, "master_key");
+    let tried = |path: &str, call: &str| {
+        let store = c::Store::open(path, &master_key, &c::options(0))?;
+        match call {
+            "open" => Ok(Vec::new()),
+            "encrypt" => store.encrypt(user, b"sk", 0).map(String::into_bytes),
+            "decrypt" => store.decrypt(user, token.as_bytes(), 0),
+            other => panic!("no call {other}"),
+        }
+    };
+    let plaintext = text(good, "plaintext").as_bytes().to_vec();
+    let original = fs::read(repository("tests/vectors").join(text(good, "store"))).unwrap();
+    let folder = Folder::new();
+    assert_eq!(tried(&folder.copy_of_vector("good.db"), "decrypt").unwrap(), plaintext);
+    for (number, case) in cases(&failures, "stores").iter().enumerate() {
+        let mut altered = original.clone();
+        altered.resize(case["length"].as_u64().unwrap() as usize, 0);
+        for patch in case["patches"].as_array().unwrap() {
+            let (at, bytes) = (patch["at"].as_u64().unwrap() as usize, bytes(patch, "bytes"));
+            altered[at..at + bytes.len()].copy_from_slice(&bytes);
+        }
+        let path = folder.path(&format!("{number}.db"));
+        fs::write(&path, altered).unwrap();
+        let answer = tried(&path, text(case, "call")).map_err(|failure| failure.name().to_string());
+        assert_eq!(answer, due(case), "{}", text(case, "sentence"));
+    }
+}
+
+#[test]
+fn a_call_that_differs_in_one_thing_is_refused_for_that() {
+    let failures = read("failures.json");
+    let good = &failures["good"];
+    let master_key = bytes(good, "master_key");
+    let store = c::Store::open(":memory:", &master_key, &c::options(0)).unwrap();
+    let user = text(good, "user");
+    let token = store.encrypt(user, b"sk-acme", 0).unwrap();
+    for case in cases(&failures, "calls") {
+        let given = &case["given"];
+        let user = given.get("user_hex").map_or(user.as_bytes().to_vec(), |_| bytes(given, "user_hex"));
+        let location = given.get("location").map_or(":memory:", |_| text(given, "location"));
+        let master_keys = given.get("master_keys_hex").map_or(master_key.clone(), |_| bytes(given, "master_keys_hex"));
+        let answer = match text(case, "call") {
+            "encrypt" => store.encrypt(&user, b"sk-acme", flags(given)).map(|_| ()),
+            "decrypt" => {
+                let token = given.get("token").map_or(token.as_str(), |_| text(given, "token"));
+                store.decrypt(&user, token.as_bytes(), flags(given)).map(|_| ())
+            }
+            "user_key" => store.user_key(&user, flags(given)).map(|_| ()),
+            "key_import" => c::Key::import(&bytes(given, "raw_hex")).map(|_| ()),
+            "open" => c::Store::open(location, &master_keys, &c::options(0)).map(|_| ()),
+            other => panic!("no call {other}"),
+        };
+        let answer = answer.map(|()| Vec::new()).map_err(|failure| failure.name().to_string());
+        assert_eq!(answer, due(case), "{}: {}", text(case, "call"), text(case, "sentence"));
+    }
 }

@@ -60,7 +60,7 @@ fn argument(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Status::Argument, message)
 }
 
-/// A range of the caller's memory, from `start` to before `end`; an empty one is nowhere.
+/// A range of the caller's memory, from `start` to before `end`.
 #[derive(Clone, Copy)]
 pub(super) struct Region {
     start: usize,
@@ -68,43 +68,53 @@ pub(super) struct Region {
 }
 
 impl Region {
-    const NOWHERE: Region = Region { start: usize::MAX, end: 0 };
-
     #[inline(always)]
     pub(super) fn of(bytes: &[u8]) -> Region {
         Region::at(bytes.as_ptr(), bytes.len())
     }
 
+    /// What is valid for its length does not reach around the end of memory.
     #[inline(always)]
     fn at<T>(start: *const T, len: usize) -> Region {
-        if len == 0 {
-            return Region::NOWHERE;
-        }
-        Region { start: start.addr(), end: start.addr().saturating_add(len) }
+        Region { start: start.addr(), end: start.addr().wrapping_add(len) }
     }
 
+    /// No: they have no byte in common. Yes: they do, or one is empty.
     #[inline(always)]
-    fn overlaps(self, other: Region) -> bool {
+    fn may_overlap(self, other: Region) -> bool {
         (self.start < other.end) & (other.start < self.end)
+    }
+
+    fn overlaps(self, other: Region) -> bool {
+        self.start.max(other.start) < self.end.min(other.end)
     }
 }
 
 /// Checks that no output lies over an input or another output.
 #[inline(always)]
 pub(super) fn check_apart<const I: usize, const O: usize>(inputs: [Region; I], outputs: [Region; O]) -> Result<()> {
-    let mut clash = false;
-    for (at, output) in outputs.into_iter().enumerate() {
-        for input in inputs {
-            clash |= output.overlaps(input);
-        }
-        for earlier in outputs.into_iter().take(at) {
-            clash |= output.overlaps(earlier);
-        }
-    }
-    if clash {
+    if any_pair(inputs, outputs, Region::may_overlap) && any_pair(inputs, outputs, Region::overlaps) {
         return Err(overlap());
     }
     Ok(())
+}
+
+#[inline(always)]
+fn any_pair<const I: usize, const O: usize>(
+    inputs: [Region; I],
+    outputs: [Region; O],
+    test: impl Fn(Region, Region) -> bool,
+) -> bool {
+    let mut any = false;
+    for (at, output) in outputs.into_iter().enumerate() {
+        for input in inputs {
+            any |= test(output, input);
+        }
+        for earlier in outputs.into_iter().take(at) {
+            any |= test(output, earlier);
+        }
+    }
+    any
 }
 
 #[cold]
@@ -116,7 +126,7 @@ fn overlap() -> Error {
 #[inline(always)]
 pub(super) fn bytes<'a>(start: *const c_void, len: usize, name: &str) -> Result<&'a [u8]> {
     if len == KC_NUL_TERMINATED {
-        return Err(argument(format!("{name} is bytes, not text: pass its length, not KC_NUL_TERMINATED")));
+        return Err(not_text(name));
     }
     slice(start.cast(), len, name)
 }
@@ -128,7 +138,7 @@ pub(super) fn text<'a>(start: *const c_char, len: usize, name: &str) -> Result<&
         return slice(start.cast(), len, name);
     }
     if start.is_null() {
-        return Err(argument(format!("{name} is NULL, and its length says that it ends at a NUL: pass a string")));
+        return Err(no_string(name));
     }
     // SAFETY: `start` is not NULL, and by the header's rule for KC_NUL_TERMINATED it points to a string that ends in a
     // NUL and stays as it is during the call. The lifetime is the caller's to choose; no function keeps the slice.
@@ -138,16 +148,10 @@ pub(super) fn text<'a>(start: *const c_char, len: usize, name: &str) -> Result<&
 #[inline(always)]
 fn slice<'a>(start: *const u8, len: usize, name: &str) -> Result<&'a [u8]> {
     if start.is_null() {
-        return if len == 0 {
-            Ok(&[])
-        } else {
-            Err(argument(format!("{name} is NULL, and its length is {len}: pass where it lies")))
-        };
+        return if len == 0 { Ok(&[]) } else { Err(nowhere(len, name)) };
     }
     if len > PTRDIFF_MAX {
-        return Err(argument(format!(
-            "the length of {name} is {len}, more than an object can have: check how it was computed"
-        )));
+        return Err(impossible("length", len, name));
     }
     // SAFETY: `start` is not NULL, `len` is at most isize::MAX, and by the header's rule `len` bytes may be read there
     // and stay as they are during the call: outputs that overlap inputs are refused before anything is written. Bytes
@@ -170,8 +174,49 @@ pub(super) fn utf8<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str> {
         // SAFETY: ASCII is UTF-8.
         return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
     }
-    std::str::from_utf8(bytes)
-        .map_err(|cause| argument(format!("{name} is not UTF-8 from offset {}: convert it first", cause.valid_up_to())))
+    std::str::from_utf8(bytes).map_err(|cause| not_utf8(cause.valid_up_to(), name))
+}
+
+// --- what is said of a bad argument, apart from where it is looked for: that is everyday code -------------------------
+
+#[cold]
+fn not_text(name: &str) -> Error {
+    argument(format!("{name} is bytes, not text: pass its length, not KC_NUL_TERMINATED"))
+}
+
+#[cold]
+fn no_string(name: &str) -> Error {
+    argument(format!("{name} is NULL, and its length says that it ends at a NUL: pass a string"))
+}
+
+#[cold]
+fn nowhere(len: usize, name: &str) -> Error {
+    argument(format!("{name} is NULL, and its length is {len}: pass where it lies"))
+}
+
+#[cold]
+fn impossible(what: &str, len: usize, name: &str) -> Error {
+    argument(format!("the {what} of {name} is {len}, more than an object can have: check how it was computed"))
+}
+
+#[cold]
+fn no_buffer(capacity: usize, name: &str) -> Error {
+    argument(format!(
+        "{name} is NULL, and its capacity is {capacity}: pass a buffer, or capacity 0 to ask for the size"
+    ))
+}
+
+#[cold]
+fn too_small(needed: usize, capacity: usize) -> Error {
+    Error::new(
+        Status::Buffer,
+        format!("the output takes {needed} bytes, and its capacity is {capacity}: pass a larger buffer"),
+    )
+}
+
+#[cold]
+fn not_utf8(from: usize, name: &str) -> Error {
+    argument(format!("{name} is not UTF-8 from offset {from}: convert it first"))
 }
 
 /// A struct that begins with its size, and the memory that it was read from. `start` is not NULL.
@@ -249,14 +294,10 @@ impl Output {
     #[inline(always)]
     fn new(start: *mut u8, capacity: usize, len: *mut usize, text: bool, name: &str) -> Result<Output> {
         if capacity > PTRDIFF_MAX {
-            return Err(argument(format!(
-                "the capacity of {name} is {capacity}, more than an object can have: check how it was computed"
-            )));
+            return Err(impossible("capacity", capacity, name));
         }
         if start.is_null() && capacity != 0 {
-            return Err(argument(format!(
-                "{name} is NULL, and its capacity is {capacity}: pass a buffer, or capacity 0 to ask for the size"
-            )));
+            return Err(no_buffer(capacity, name));
         }
         Ok(Output { start, capacity, len, text })
     }
@@ -274,10 +315,7 @@ impl Output {
         let needed = len + usize::from(self.text);
         if self.capacity < needed {
             self.tell_len(needed);
-            return Err(Error::new(
-                Status::Buffer,
-                format!("the output takes {needed} bytes, and its capacity is {}: pass a larger buffer", self.capacity),
-            ));
+            return Err(too_small(needed, self.capacity));
         }
         let written = if self.start.is_null() {
             write(&mut [])?

@@ -142,7 +142,8 @@ impl Store {
         .map(Store)
     }
 
-    pub fn encrypt(&self, user: &str, plaintext: &[u8], flags: u32) -> Outcome<String> {
+    pub fn encrypt(&self, user: impl AsRef<[u8]>, plaintext: &[u8], flags: u32) -> Outcome<String> {
+        let user = user.as_ref();
         let capacity = kc_encrypted_size(plaintext.len());
         text(capacity, |token, token_len, error| unsafe {
             kc_encrypt(
@@ -160,7 +161,8 @@ impl Store {
         })
     }
 
-    pub fn decrypt(&self, user: &str, token: &[u8], flags: u32) -> Outcome<Vec<u8>> {
+    pub fn decrypt(&self, user: impl AsRef<[u8]>, token: &[u8], flags: u32) -> Outcome<Vec<u8>> {
+        let user = user.as_ref();
         let capacity = kc_decrypted_size(token.len());
         bytes(capacity, |plaintext, plaintext_len, error| unsafe {
             kc_decrypt(
@@ -178,7 +180,8 @@ impl Store {
         })
     }
 
-    pub fn user_key(&self, user: &str, flags: u32) -> Outcome<Key> {
+    pub fn user_key(&self, user: impl AsRef<[u8]>, flags: u32) -> Outcome<Key> {
+        let user = user.as_ref();
         handle(|key, error| unsafe { kc_user_key(self.0, user.as_ptr().cast(), user.len(), &call(flags), key, error) })
             .map(Key)
     }
