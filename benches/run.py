@@ -136,6 +136,7 @@ def make_store(path, users):
     connection.commit()
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
+    os.sync()  # so that the kernel is not busy with it later
 
 
 def lines_of(command, environment=None):
@@ -254,7 +255,7 @@ def scale(folder, counts, verdicts):
         path = folder / f"{users}.db"
         if not path.exists():
             make_store(path, users)
-        runs = [list(map(int, lines_of([PROGRAMS / "scale", path, users])[0].split())) for _ in range(3)]
+        runs = [list(map(int, lines_of([PROGRAMS / "scale", path, users])[0].split())) for _ in range(5)]
         opened, uncached, first, cached = (statistics.median(column) for column in zip(*runs))
         measured[users] = (opened, uncached, first)
         rows.append([f"{users:,}", shown(opened), shown(uncached), shown(first), f"{cached:.0f} B" if cached else "", f"{path.stat().st_size / users:.0f} B"])
