@@ -72,7 +72,7 @@ const USER: &[Case] = &[
     here("`NULL`, length 5", |_| encrypt(|it| it.user = null())),
     here("empty", |_| encrypt(|it| it.user_len = 0)),
     here("`NULL`, length 0", |_| encrypt(|it| (it.user, it.user_len) = (null(), 0))),
-    here("4,097 bytes", |_| failure(memory().encrypt(&"u".repeat(4097), b"", 0))),
+    here("4,097 bytes", |_| failure(memory().encrypt("u".repeat(4097), b"", 0))),
     here("not UTF-8 (Latin-1)", |_| encrypt(|it| (it.user, it.user_len) = (c"andr\xe9".as_ptr(), 5))),
     here("unknown, to decrypt", |place| failure(store(place).decrypt("mallory", token().as_bytes(), 0))),
     here("unknown, to encrypt with `KC_EXISTING`", |place| failure(store(place).encrypt("mallory", b"", KC_EXISTING))),
