@@ -8,6 +8,7 @@
 static char vectors_folder[4096];
 static json_t *module; /* vectors.json: what the Python module answered */
 static json_t *ours;   /* keycask.json: more cases, and what keycask answers otherwise on purpose */
+static json_t *failures; /* failures.json: cases that differ from a good one in a single thing */
 
 /* Bytes of a case, with a NUL behind them. */
 struct bytes {
@@ -72,6 +73,13 @@ static kc_status status_named(const char *name) {
     { "KC_E_UNSUPPORTED", KC_E_UNSUPPORTED },
     { "KC_E_MASTER_KEY_INVALID", KC_E_MASTER_KEY_INVALID },
     { "KC_E_MASTER_KEY_MISSING", KC_E_MASTER_KEY_MISSING },
+    { "KC_E_MASTER_KEY_WRONG", KC_E_MASTER_KEY_WRONG },
+    { "KC_E_ARGUMENT", KC_E_ARGUMENT },
+    { "KC_E_LIMIT", KC_E_LIMIT },
+    { "KC_E_UNKNOWN_USER", KC_E_UNKNOWN_USER },
+    { "KC_E_WOULD_BLOCK", KC_E_WOULD_BLOCK },
+    { "KC_E_CORRUPT", KC_E_CORRUPT },
+    { "KC_E_IO", KC_E_IO },
   };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (name != NULL && strcmp(name, names[i].name) == 0)
@@ -446,6 +454,137 @@ static void a_damaged_row_is_told_and_harms_no_other(void) {
   kc_free(store);
 }
 
+/* What differs in one thing ---------------------------------------------------------------------------------------- */
+
+static const json_t *good(const char *name) { return json_object_get(json_object_get(failures, "good"), name); }
+
+static kc_status expected_of(const json_t *one) {
+  check_at(member(one, "sentence"));
+  return status_named(member(one, "status"));
+}
+
+static uint32_t flags_of(const json_t *named) {
+  uint32_t flags = 0;
+  for (size_t i = 0; i < json_array_size(named); i++) {
+    const char *name = json_string_value(json_array_get(named, i));
+    flags |= strcmp(name, "KC_STRICT") == 0 ? KC_STRICT : strcmp(name, "KC_EXISTING") == 0 ? KC_EXISTING : KC_CACHED_ONLY;
+  }
+  return flags;
+}
+
+static void a_token_that_differs_in_one_thing_is_refused_for_that(void) {
+  json_t *one;
+  size_t i;
+  json_array_foreach(array(failures, "tokens"), i, one) {
+    struct bytes token = text(json_object_get(one, "token"));
+    kc_key *key = imported(json_object_get(one, "key"));
+    check_decrypt(key, token, flags_of(json_object_get(one, "flags")), failure(expected_of(one)));
+    kc_free(key);
+    free(token.start);
+  }
+}
+
+static void a_master_keys_text_that_differs_in_one_thing_is_refused_for_that(void) {
+  json_t *one;
+  size_t i;
+  json_array_foreach(array(failures, "master_keys"), i, one) {
+    struct bytes value = text(json_object_get(one, "text"));
+    unsigned char raw[KC_KEY_SIZE];
+    CHECK_STATUS(expected_of(one),
+                 kc_master_key_decode((const char *)value.start, value.len, raw, sizeof raw, NULL, &why));
+    free(value.start);
+  }
+}
+
+/* Encrypts or decrypts for a user. */
+static kc_status used(kc_store *store, const char *verb, struct bytes user, struct bytes token, uint32_t flags) {
+  char found[256];
+  kc_call call = call_with(flags);
+  const char *name = (const char *)user.start;
+  if (strcmp(verb, "encrypt") == 0)
+    return kc_encrypt(store, name, user.len, "sk", 2, &call, found, sizeof found, NULL, &why);
+  return kc_decrypt(store, name, user.len, (const char *)token.start, token.len, &call, found, sizeof found, NULL, &why);
+}
+
+static void a_store_that_differs_in_one_thing_is_refused_for_that(void) {
+  char path[8192];
+  size_t i, j, len = 0;
+  json_t *one, *patch;
+  struct bytes master_key = hex(good("master_key")), user = text(good("user")), token = text(good("token"));
+  snprintf(path, sizeof path, "%s/%s", vectors_folder, json_string_value(good("store")));
+  unsigned char *original = read_file(path, &len);
+  json_array_foreach(array(failures, "stores"), i, one) {
+    const char *verb = member(one, "call");
+    size_t altered_len = (size_t)json_integer_value(json_object_get(one, "length"));
+    unsigned char *altered = (unsigned char *)allocate(altered_len);
+    memset(altered, 0, altered_len);
+    memcpy(altered, original, altered_len < len ? altered_len : len);
+    json_array_foreach(json_object_get(one, "patches"), j, patch) {
+      struct bytes bytes = hex(json_object_get(patch, "bytes"));
+      memcpy(altered + json_integer_value(json_object_get(patch, "at")), bytes.start, bytes.len);
+      free(bytes.start);
+    }
+    write_file("altered.db", altered, altered_len);
+    free(altered);
+    kc_store *store = NULL;
+    kc_status expected = expected_of(one);
+    check_forget();
+    kc_status status = kc_open("altered.db", KC_NUL_TERMINATED, master_key.start, master_key.len, NULL, &store, &why);
+    if (status == KC_OK && strcmp(verb, "open") != 0)
+      CHECK_STATUS(expected, used(store, verb, user, token, 0));
+    else
+      CHECK(status == expected);
+    kc_free(store);
+    remove("altered.db");
+  }
+  free(original);
+  free(master_key.start);
+  free(user.start);
+  free(token.start);
+}
+
+static void a_call_that_differs_in_one_thing_is_refused_for_that(void) {
+  size_t i;
+  json_t *one;
+  struct bytes master_key = hex(good("master_key")), user = text(good("user"));
+  kc_store *store = open_store_with(":memory:", master_key.start, 1, 0), *other = NULL;
+  struct bytes made = { (unsigned char *)allocate(256), 0 };
+  CHECK_STATUS(KC_OK, kc_encrypt(store, (const char *)user.start, user.len, "sk", 2, NULL, (char *)made.start, 256,
+                                 &made.len, &why));
+  json_array_foreach(array(failures, "calls"), i, one) {
+    const json_t *given = json_object_get(one, "given"), *token = json_object_get(given, "token");
+    const char *verb = member(one, "call");
+    struct bytes raw = hex(json_object_get(given, "raw_hex")), keys = hex(json_object_get(given, "master_keys_hex"));
+    struct bytes name = hex(json_object_get(given, "user_hex")), sent = text(token);
+    struct bytes location = text(json_object_get(given, "location"));
+    struct bytes as = json_object_get(given, "user_hex") ? name : user;
+    kc_call call = call_with(flags_of(json_object_get(given, "flags")));
+    kc_status expected = expected_of(one);
+    kc_key *key = NULL;
+    if (strcmp(verb, "user_key") == 0)
+      CHECK_STATUS(expected, kc_user_key(store, (const char *)as.start, as.len, &call, &key, &why));
+    else if (strcmp(verb, "key_import") == 0)
+      CHECK_STATUS(expected, kc_key_import(raw.start, raw.len, &key, &why));
+    else if (strcmp(verb, "open") == 0 && json_object_get(given, "location"))
+      CHECK_STATUS(expected, kc_open((const char *)location.start, location.len, master_key.start, master_key.len, NULL,
+                                     &other, &why));
+    else if (strcmp(verb, "open") == 0)
+      CHECK_STATUS(expected, kc_open(":memory:", 8, keys.start, keys.len, NULL, &other, &why));
+    else
+      CHECK_STATUS(expected, used(store, verb, as, token != NULL ? sent : made, call.flags));
+    free(raw.start);
+    free(keys.start);
+    free(name.start);
+    free(sent.start);
+    free(location.start);
+  }
+  kc_free(store);
+  free(made.start);
+  free(user.start);
+  free(master_key.start);
+}
+
+
 static json_t *load(const char *name) {
   char path[8192];
   json_error_t error;
@@ -465,6 +604,7 @@ int main(int count, char **arguments) {
   }
   module = load("vectors.json");
   ours = load("keycask.json");
+  failures = load("failures.json");
   RUN(the_modules_tokens_open);
   RUN(a_token_is_read_as_the_module_reads_it);
   RUN(a_token_is_read_as_the_format_says);
@@ -477,7 +617,12 @@ int main(int count, char **arguments) {
   RUN(the_modules_store_opens_and_stays_as_it_was);
   RUN(the_modules_rows_stay_when_keycask_adds_a_user);
   RUN(a_damaged_row_is_told_and_harms_no_other);
+  RUN(a_token_that_differs_in_one_thing_is_refused_for_that);
+  RUN(a_master_keys_text_that_differs_in_one_thing_is_refused_for_that);
+  RUN(a_store_that_differs_in_one_thing_is_refused_for_that);
+  RUN(a_call_that_differs_in_one_thing_is_refused_for_that);
   json_decref(module);
   json_decref(ours);
+  json_decref(failures);
   return check_report();
 }
