@@ -7,6 +7,7 @@ import random
 VECTORS = pathlib.Path(__file__).resolve().parent.parent / "vectors"
 GIVEN = json.loads((VECTORS / "vectors.json").read_text(encoding="utf-8"))
 OURS = json.loads((VECTORS / "keycask.json").read_text(encoding="utf-8"))
+FAILURES = json.loads((VECTORS / "failures.json").read_text(encoding="utf-8"))
 
 MASTER_KEY = bytes.fromhex(GIVEN["reference_db"]["master_key"])
 OTHER_MASTER_KEY = bytes.fromhex(GIVEN["reference_db"]["wrong_master_key"])

@@ -61,6 +61,18 @@ class TheFormatAsWrittenDown(unittest.TestCase):
                 environment = {} if value is None else {"API_KEY_MASTER_KEY": value}
                 self.assertEqual(answer(format.master_key_from_environment, environment), expected)
 
+    def test_refuses_what_differs_from_a_good_token_or_master_key_in_one_thing(self):
+        for case in cases.FAILURES["tokens"]:
+            with self.subTest(case["sentence"]):
+                found = answer(format.decrypt, bytes.fromhex(case["key"]), case["token"], "KC_STRICT" in case["flags"])
+                self.assertEqual(found, {"status": case["status"]})
+        for case in cases.FAILURES["master_keys"]:
+            with self.subTest(case["sentence"]):
+                found = answer(format.decode_master_key, case["text"])
+                # A blank text is none at all where it is the environment's.
+                blank = {"status": "KC_E_MASTER_KEY_MISSING"} if not case["text"].strip() else None
+                self.assertEqual(found, blank or {"status": case["status"]})
+
     def test_reads_a_master_key_file_where_the_variable_is_unset_or_blank(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "master.key"
