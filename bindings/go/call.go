@@ -138,14 +138,10 @@ func (r *request) appendTo(dst []byte) ([]byte, C.kc_status, error) {
 	return dst[:len(dst)+int(size)], status, nil
 }
 
-// secretOf makes a secret of what a call appended to a room of its caller's: the bytes themselves where the room was too
-// small, and a copy where they are in the room, which is wiped.
-func secretOf(plaintext []byte, room *[short]byte, err error) Secret {
+// secretOf makes a secret of what a call appended, and wipes that: a copy, so that a room on the stack can stay there.
+func secretOf(plaintext []byte, err error) Secret {
 	if err != nil {
 		return Secret{}
-	}
-	if len(plaintext) > short {
-		return owned(plaintext)
 	}
 	secret := NewSecret(plaintext)
 	wipe(plaintext)

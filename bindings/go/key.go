@@ -107,7 +107,7 @@ func (k *Key) AppendEncrypt(dst, plaintext []byte, flags ...Flag) ([]byte, error
 func (k *Key) Decrypt(token string, flags ...Flag) (Secret, error) {
 	var room [short]byte
 	plaintext, err := k.AppendDecrypt(room[:0], view(token), flags...)
-	return secretOf(plaintext, &room, err), err
+	return secretOf(plaintext, err), err
 }
 
 // AppendDecrypt appends the plaintext to dst, as a store's does.

@@ -142,7 +142,7 @@ func (s *Store) Decrypt(user, token string, flags ...Flag) (Secret, error) {
 func (s *Store) DecryptTold(user, token string, flags ...Flag) (secret Secret, stale bool, err error) {
 	var room [short]byte
 	plaintext, stale, err := s.appendDecrypt(room[:0], user, view(token), joined(flags))
-	return secretOf(plaintext, &room, err), stale, err
+	return secretOf(plaintext, err), stale, err
 }
 
 // AppendDecrypt appends the plaintext to dst, and allocates nothing where there is room. What it leaves behind the

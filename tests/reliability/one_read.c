@@ -30,7 +30,7 @@
 #define STACK (64 * 1024)
 #define ROUNDS 5            /* Of which one has to be quick enough. */
 #define FRESH 0.9           /* Seconds after an opening within which no look at the store is due. */
-#define SHARED 0x40000002L  /* SQLite's lock bytes that every transaction begins with. */
+#define PENDING 0x40000000L /* SQLite's lock byte that every transaction asks for first. */
 
 static const unsigned char MASTER_KEY[KC_KEY_SIZE] = "0123456789abcdefghijklmnopqrstu";
 static const char SECRET[] = "sk-alice-1234";
@@ -47,9 +47,9 @@ int fcntl(int file, int command, ...) {
   void *argument = va_arg(arguments, void *);
   va_end(arguments);
   int answer = (int)syscall(SYS_fcntl, file, command, argument);
-  if (command == F_OFD_SETLK && answer == 0) {
+  if (command == F_OFD_GETLK && answer == 0) {
     const struct flock *lock = (const struct flock *)argument;
-    if (lock->l_type == F_RDLCK && lock->l_start == SHARED)
+    if (lock->l_type != F_WRLCK && lock->l_start == PENDING)
       __atomic_add_fetch(&transactions, 1, __ATOMIC_SEQ_CST);
   }
   return answer;
