@@ -16,7 +16,9 @@ import sys
 import time
 
 MASTER_KEY = bytes(range(32))
-SLOTS_A_SECOND = 50
+# SQLite sleeps for multiples of 25 ms before it tries again; in shorter slots, on a slow disk, it could meet the other side's
+# transaction each time.
+SLOTS_A_SECOND = 20
 ENOUGH = 11
 
 
@@ -55,7 +57,7 @@ def main():
     made = opened = 0
     with open(own, "w", encoding="utf-8") as out, open(peer, encoding="utf-8") as incoming:
         unread, slot = "", -1
-        # On a busy machine SQLite's sleeps, which get longer, leave one side few turns: it has those that it needs.
+        # On a busy machine one side may have few turns in that time; it is given those that the test needs.
         while (now := time.time()) < start + float(seconds) or min(made, opened) < ENOUGH:
             current = int((now - start) * SLOTS_A_SECOND)
             if now < start or current == slot:
