@@ -21,11 +21,11 @@ links_lead_somewhere() {
 }
 check "every link between documents leads somewhere" links_lead_somewhere
 every_crate_is_told() {
-    local crate missing=0
+    local crate lacking=0
     for crate in $(cargo tree --locked -e normal --prefix none -f '{p}' | awk '$1 != "keycask" { print $1 }' | sort -u); do
-        grep -qE "(^| )$crate(,| |$)" <(sed 's/|/ /g' docs/dependencies.md) || { say "docs/dependencies.md lacks $crate" && missing=1; }
+        grep -qE "(^| )$crate(,| |$)" <(sed 's/|/ /g' docs/dependencies.md) || { say "docs/dependencies.md lacks $crate"; lacking=1; }
     done
-    return "$missing"
+    return "$lacking"
 }
 check "docs/dependencies.md names every crate that is linked in" every_crate_is_told
 totals
