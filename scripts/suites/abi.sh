@@ -37,7 +37,7 @@ elsewhere() {
     local home=$work/somebody sources="$work/some other folder" crates=${CARGO_HOME:-$HOME/.cargo}
     rm -rf "$home" "$sources"
     mkdir -p "$home" "$sources" && ln -s "$crates/registry" "$home/registry" &&
-        cp -r Cargo.toml Cargo.lock build.rs src include scripts README.md "$sources" &&
+        cp -r Cargo.toml Cargo.lock build.rs src include benches scripts README.md "$sources" &&
         env CARGO_HOME="$home" "$sources/scripts/build.sh" "$sources/target" --quiet --offline
 }
 check "it is built in another folder, without a network" elsewhere
