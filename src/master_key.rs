@@ -73,6 +73,24 @@ impl MasterKey {
         text::decode(text).map(MasterKey::new)
     }
 
+    /// The current one, as [`MasterKeys::from_environment`] finds it.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::MasterKeyMissing`], [`Status::MasterKeyInvalid`], [`Status::Io`] when its file cannot be read.
+    pub fn from_environment() -> Result<MasterKey> {
+        environment::current()
+    }
+
+    /// The previous ones, as [`MasterKeys::from_environment`] finds them: for a ring whose current one comes from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::MasterKeyInvalid`], [`Status::Io`] when their file cannot be read.
+    pub fn previous_from_environment() -> Result<Vec<MasterKey>> {
+        environment::previous()
+    }
+
     /// The key's text: 44 characters of url-safe base64 with padding.
     #[must_use]
     pub fn to_text(&self) -> SecretBytes {
@@ -193,7 +211,9 @@ impl MasterKeys {
     /// [`Status::MasterKeyMissing`] when there is no current one, [`Status::MasterKeyInvalid`] when a text is no master
     /// key, [`Status::Io`] when a file cannot be read, [`Status::Limit`] for more than [`MAX_MASTER_KEYS`].
     pub fn from_environment() -> Result<MasterKeys> {
-        MasterKeys::new(environment::master_keys()?)
+        let mut keys = vec![MasterKey::from_environment()?];
+        keys.append(&mut MasterKey::previous_from_environment()?);
+        MasterKeys::new(keys)
     }
 
     pub(crate) fn current(&self) -> &MasterKey {

@@ -21,15 +21,20 @@ const PREVIOUS_FILE: &str = "API_KEY_MASTER_KEY_PREVIOUS_FILE";
 /// A file longer than this holds no master key.
 const LONGEST_FILE: usize = 64 << 10;
 
-/// The current master key, and behind it the previous ones.
-pub(super) fn master_keys() -> Result<Vec<MasterKey>> {
+/// The current master key.
+pub(super) fn current() -> Result<MasterKey> {
     let (text, place) = text_of(VARIABLE, FILE_VARIABLE)?.ok_or_else(|| {
         Error::new(
             Status::MasterKeyMissing,
             format!("no master key: set {VARIABLE} to base64 of 32 bytes, or {FILE_VARIABLE} to a file that holds it"),
         )
     })?;
-    let mut keys = vec![MasterKey::from_text(&text).map_err(|error| found_in(&place, &error))?];
+    MasterKey::from_text(&text).map_err(|error| found_in(&place, &error))
+}
+
+/// The previous ones, or none.
+pub(super) fn previous() -> Result<Vec<MasterKey>> {
+    let mut keys = Vec::new();
     if let Some((texts, place)) = text_of(PREVIOUS, PREVIOUS_FILE)? {
         for (at, text) in texts.split(|byte| *byte == b',').enumerate() {
             if !text::strip(text).is_empty() {

@@ -1,0 +1,75 @@
+//! Python's strings and bytes.
+
+use std::borrow::Cow;
+
+use keycask::ffi::status::{KC_E_ARGUMENT, KC_E_FORMAT};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyString};
+use zeroize::Zeroizing;
+
+use crate::call::error_of;
+
+/// What a caller gave: a string's UTF-8, or bytes.
+pub enum Given<'a> {
+    Text(Cow<'a, str>),
+    Bytes(&'a [u8]),
+    /// A copy of what may change meanwhile.
+    Copied(Zeroizing<Vec<u8>>),
+}
+
+impl Given<'_> {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Given::Text(text) => text.as_bytes(),
+            Given::Bytes(bytes) => bytes,
+            Given::Copied(bytes) => bytes,
+        }
+    }
+}
+
+/// A string's UTF-8. One that has none holds half a surrogate pair, and is never part of the error.
+pub fn utf8<'a>(text: &'a Bound<PyString>, what: &str) -> PyResult<Cow<'a, str>> {
+    text.to_cow().map_err(|_| {
+        let message = format!("the {what} holds half a surrogate pair, so that it has no UTF-8: give whole characters");
+        error_of(text.py(), KC_E_ARGUMENT, &message, 0, 0)
+    })
+}
+
+/// Bytes, of which a bytearray's are copied.
+pub fn bytes<'a>(given: &'a Bound<PyAny>, what: &str) -> PyResult<Given<'a>> {
+    if let Ok(bytes) = given.cast::<PyBytes>() {
+        return Ok(Given::Bytes(bytes.as_bytes()));
+    }
+    if let Ok(bytes) = given.cast::<PyByteArray>() {
+        return Ok(Given::Copied(Zeroizing::new(bytes.to_vec())));
+    }
+    Err(PyTypeError::new_err(format!("the {what} must be bytes or bytearray, not {}", given.get_type().name()?)))
+}
+
+/// A string, or bytes.
+pub fn text_or_bytes<'a>(given: &'a Bound<PyAny>, what: &str) -> PyResult<Given<'a>> {
+    if let Ok(text) = given.cast::<PyString>() {
+        return Ok(Given::Text(utf8(text, what)?));
+    }
+    bytes(given, what).map_err(|_| match given.get_type().name() {
+        Ok(name) => PyTypeError::new_err(format!("the {what} must be str, bytes or bytearray, not {name}")),
+        Err(error) => error,
+    })
+}
+
+/// A string of what a call wrote, which is ASCII.
+pub fn token<'py>(py: Python<'py>, written: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    plaintext(py, written)
+}
+
+/// A string of a plaintext. Python's own decoding error would hold the plaintext.
+pub fn plaintext<'py>(py: Python<'py>, written: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    match std::str::from_utf8(written) {
+        Ok(text) => Ok(PyString::new(py, text)),
+        Err(_) => {
+            let message = "the plaintext is not UTF-8, so that it is no str: use decrypt_bytes";
+            Err(error_of(py, KC_E_FORMAT, message, 0, 0))
+        }
+    }
+}
