@@ -37,9 +37,18 @@ line 'read in Python' "$(python read "$store" alice "$token")"
 token=$(python write "$store" carol sk-from-python)
 line 'token from Python' "$token"
 line 'read in C' "$("$folder/keep" decrypt "$store" carol "$token")"
+
+heading "The same token from other languages, through keycask"
+# read_in LANGUAGE PEER…: what a peer of tests/interop/peers.py opens it to.
+read_in() {
+    line "read in $1" "$(printf 'decrypt\tcarol\t%s\n' "$token" | "${@:2}" "$store" | python3 -c 'print(bytes.fromhex(input()).decode())')"
+}
 if command -v go >/dev/null; then
-    heading "The same token from Go"
     (cd tests/consumer/go && go build -tags keycask_dev -o "$folder/go" .)
-    line 'read in Go' "$(printf 'decrypt\tcarol\t%s\n' "$token" | "$folder/go" "$store" | python3 -c 'print(bytes.fromhex(input()).decode())')"
+    read_in Go "$folder/go"
+else
+    line Go 'is not on this machine'
 fi
+python_module "$folder/python"
+read_in Python env PYTHONPATH="$folder/python" python3 tests/consumer/python/main.py
 say ''

@@ -45,20 +45,33 @@ need_go() {
 
 # A Python environment of the tests' own, with what requirements.txt pins.
 python_environment() {
-    local home=$ROOT/target/python pins=$ROOT/tests/interop/requirements.txt
     # shellcheck disable=SC2034 # for those who source this
-    PYTHON=$home/bin/python
+    PYTHON=$ROOT/target/python/bin/python
+    python_packages "$ROOT/target/python" tests/interop/requirements.txt
+}
+
+# python_packages HOME PINS: a Python environment with what a file pins.
+python_packages() {
+    local home=$1 pins=$2
     cmp -s "$pins" "$home/pins" && return
     python3 -c 'import ensurepip, venv' 2>/dev/null || need python3 python3-venv
     if [ "$INSTALL" = no ]; then
-        say "missing: the Python packages of tests/interop/requirements.txt, in target/python"
+        say "missing: the Python packages of $pins, in ${home#"$ROOT/"}"
         exit 3
     fi
-    say "installing: the Python packages of tests/interop/requirements.txt, in target/python"
+    say "installing: the Python packages of $pins, in ${home#"$ROOT/"}"
     rm -rf "$home"
     python3 -m venv "$home"
     "$home/bin/pip" install --quiet --disable-pip-version-check --require-virtualenv -r "$pins"
     cp "$pins" "$home/pins"
+}
+
+# python_module FOLDER: the Python binding, to be imported from there.
+python_module() {
+    cargo build --quiet --release --locked --manifest-path bindings/python/Cargo.toml --target-dir "$ROOT/target/python-module"
+    mkdir -p "$1"
+    cp -r bindings/python/keycask "$1"
+    cp "$ROOT/target/python-module/release/lib_keycask.so" "$1/keycask/_keycask.abi3.so"
 }
 
 # The shared and the static library, in target/release.
@@ -117,7 +130,7 @@ figures() {
     fi
 }
 
-# tally COMMAND…: a command that counts its own tests, in cargo's words, unittest's, or `N passed, N failed`.
+# tally COMMAND…: a command that counts its own tests, in cargo's words, pytest's, unittest's, or `N passed, N failed`.
 tally() {
     local log status=0 passed failed skipped
     log=$(mktemp)
@@ -125,6 +138,13 @@ tally() {
     read -r passed failed skipped < <(awk '
         /^test result:/ { p += $4; f += $6; s += $8 }
         /^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3; s += $5 }
+        /^([0-9]+ (passed|failed|skipped|errors?),? )+in [0-9.]+s/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) p += $(i - 1)
+                if ($i ~ /^(failed|error)/) f += $(i - 1)
+                if ($i ~ /^skipped/) s += $(i - 1)
+            }
+        }
         /^Ran [0-9]+ tests? in/ { p += $2 }
         /^(OK|FAILED) \(/ {
             gsub(/[(),]/, " ")

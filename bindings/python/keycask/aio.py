@@ -11,6 +11,7 @@ thread of the loop's executor, so that the loop goes on.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar, Union
@@ -37,9 +38,8 @@ async def _soon(work: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
 
 async def _each(walk: Iterator[_T]) -> AsyncIterator[_T]:
     """An iterator whose every step is made in a thread."""
-    end = object()
-    while (found := await _elsewhere(next, walk, end)) is not end:
-        yield found  # type: ignore[misc]
+    while found := await _elsewhere(lambda: [*itertools.islice(walk, 1)]):
+        yield found[0]
 
 
 class Store:

@@ -117,7 +117,9 @@ async def get_or_create_user_key(user_id: str, sqlite_path: str, master_key: byt
     read or written."""
     try:
         ring = [bytes(master_key), *_keycask.previous_master_keys_from_environment()]
-        store = _stores.find(sqlite_path, ring) or await asyncio.to_thread(_stores.open, sqlite_path, ring)
+        store = _stores.find(sqlite_path, ring)
+        if store is None:
+            store = await asyncio.to_thread(_stores.open, sqlite_path, ring)
         key = await _soon(store.key, user_id)
     except OSError:
         raise

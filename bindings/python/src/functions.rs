@@ -39,7 +39,9 @@ pub fn hash_api_key<'py>(py: Python<'py>, api_key: &Bound<'py, PyAny>) -> PyResu
     let (mut hex, mut len) = ([0u8; KC_HASH_SIZE], 0);
     directly(|error| {
         // SAFETY: slices are valid for their lengths, the room for its capacity.
-        unsafe { kc_hash(api_key.as_ptr().cast(), api_key.len(), hex.as_mut_ptr().cast(), KC_HASH_SIZE, &mut len, error) }
+        unsafe {
+            kc_hash(api_key.as_ptr().cast(), api_key.len(), hex.as_mut_ptr().cast(), KC_HASH_SIZE, &mut len, error)
+        }
     })?;
     text::token(py, &hex[..len])
 }
@@ -62,7 +64,16 @@ fn decoded(text: &[u8]) -> PyResult<Zeroizing<[u8; KC_KEY_SIZE]>> {
     let (mut raw, mut len) = (Zeroizing::new([0; KC_KEY_SIZE]), 0);
     directly(|error| {
         // SAFETY: the slice is valid for its length, the room for its capacity.
-        unsafe { kc_master_key_decode(text.as_ptr().cast(), text.len(), raw.as_mut_ptr().cast(), KC_KEY_SIZE, &mut len, error) }
+        unsafe {
+            kc_master_key_decode(
+                text.as_ptr().cast(),
+                text.len(),
+                raw.as_mut_ptr().cast(),
+                KC_KEY_SIZE,
+                &mut len,
+                error,
+            )
+        }
     })?;
     Ok(raw)
 }

@@ -37,7 +37,16 @@ impl Key {
             capacity,
             // SAFETY: slices are valid for their lengths, the room for its capacity, for the whole call.
             |call, room, capacity, len, error| unsafe {
-                kc_key_encrypt(self.0.get(), plaintext.as_ptr().cast(), plaintext.len(), call, room.cast(), capacity, len, error)
+                kc_key_encrypt(
+                    self.0.get(),
+                    plaintext.as_ptr().cast(),
+                    plaintext.len(),
+                    call,
+                    room.cast(),
+                    capacity,
+                    len,
+                    error,
+                )
             },
             |written, _| text::token(py, written),
         )
@@ -56,7 +65,16 @@ impl Key {
             kc_decrypted_size(token.len()),
             // SAFETY: as above.
             |call, room, capacity, len, error| unsafe {
-                kc_key_decrypt(self.0.get(), token.as_ptr().cast(), token.len(), call, room.cast(), capacity, len, error)
+                kc_key_decrypt(
+                    self.0.get(),
+                    token.as_ptr().cast(),
+                    token.len(),
+                    call,
+                    room.cast(),
+                    capacity,
+                    len,
+                    error,
+                )
             },
             |written, _| taken(written),
         )
@@ -85,7 +103,12 @@ impl Key {
     }
 
     #[pyo3(signature = (token, *, strict = false))]
-    fn decrypt_bytes<'py>(&self, py: Python<'py>, token: &Bound<'py, PyAny>, strict: bool) -> PyResult<Bound<'py, PyBytes>> {
+    fn decrypt_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        token: &Bound<'py, PyAny>,
+        strict: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let token = text::text_or_bytes(token, "token")?;
         self.decrypted(py, token.bytes(), flags_of(false, false, strict), |written| Ok(PyBytes::new(py, written)))
     }

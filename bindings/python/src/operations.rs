@@ -12,8 +12,8 @@ use keycask::ffi::operations::{
     kc_backup, kc_erase_user, kc_forget_versions, kc_restore_user, kc_rewrap, kc_rotate_user,
 };
 use keycask::ffi::status::{KC_E_BUFFER, KC_END, KC_OK, kc_status};
-use pyo3::exceptions::PyValueError;
 use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
@@ -166,7 +166,15 @@ impl Users {
                 let status = crate::call::directly(|error| {
                     // SAFETY: the walk, the room for its capacity, the length and the info are valid for the call.
                     let status = unsafe {
-                        kc_next_user(store.get(), &mut walk.0, name.as_mut_ptr().cast(), name.len(), &mut len, &mut info, error)
+                        kc_next_user(
+                            store.get(),
+                            &mut walk.0,
+                            name.as_mut_ptr().cast(),
+                            name.len(),
+                            &mut len,
+                            &mut info,
+                            error,
+                        )
                     };
                     if status == KC_E_BUFFER { KC_OK } else { status }
                 })?;
@@ -182,7 +190,8 @@ impl Users {
             }
         })?;
         let Some((name, info)) = found else { return Ok(None) };
-        let fields = (String::from_utf8_lossy(&name), info.key, info.master_key, info.versions, c_text(&info.created_at));
+        let fields =
+            (String::from_utf8_lossy(&name), info.key, info.master_key, info.versions, c_text(&info.created_at));
         record(py, "user", fields).map(Some)
     }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::ptr;
 
 use keycask::ffi::call::{KC_CACHED_ONLY, KC_EXISTING, KC_STRICT, KC_TELL_STALE};
-use keycask::ffi::lengths::{KC_FROM_ENVIRONMENT, KC_KEY_SIZE};
 use keycask::ffi::keys::{kc_pool_key, kc_user_key};
+use keycask::ffi::lengths::{KC_FROM_ENVIRONMENT, KC_KEY_SIZE};
 use keycask::ffi::objects::kc_store;
 use keycask::ffi::operations::kc_reencrypt;
 use keycask::ffi::options::{KC_NONE, KC_OPEN_MUST_EXIST, KC_OPEN_READ_ONLY, KC_OPEN_SNAPSHOTS, kc_options};
@@ -72,7 +72,13 @@ fn milliseconds(timeout: f64) -> PyResult<u32> {
 }
 
 impl Store {
-    fn encrypted<'py>(&self, py: Python<'py>, user: &str, plaintext: &[u8], flags: u32) -> PyResult<Bound<'py, PyString>> {
+    fn encrypted<'py>(
+        &self,
+        py: Python<'py>,
+        user: &str,
+        plaintext: &[u8],
+        flags: u32,
+    ) -> PyResult<Bound<'py, PyString>> {
         bytes_of(
             py,
             flags,
@@ -80,7 +86,18 @@ impl Store {
             // SAFETY: slices are valid for their lengths, the room for its capacity, for the whole call.
             |call, room, capacity, len, error| unsafe {
                 let (plaintext, plaintext_len) = (plaintext.as_ptr().cast(), plaintext.len());
-                kc_encrypt(self.0.get(), user.as_ptr().cast(), user.len(), plaintext, plaintext_len, call, room.cast(), capacity, len, error)
+                kc_encrypt(
+                    self.0.get(),
+                    user.as_ptr().cast(),
+                    user.len(),
+                    plaintext,
+                    plaintext_len,
+                    call,
+                    room.cast(),
+                    capacity,
+                    len,
+                    error,
+                )
             },
             |written, _| text::token(py, written),
         )
@@ -101,7 +118,18 @@ impl Store {
             // SAFETY: as above.
             |call, room, capacity, len, error| unsafe {
                 let (token, token_len) = (token.as_ptr().cast(), token.len());
-                kc_decrypt(self.0.get(), user.as_ptr().cast(), user.len(), token, token_len, call, room.cast(), capacity, len, error)
+                kc_decrypt(
+                    self.0.get(),
+                    user.as_ptr().cast(),
+                    user.len(),
+                    token,
+                    token_len,
+                    call,
+                    room.cast(),
+                    capacity,
+                    len,
+                    error,
+                )
             },
             |written, status| taken(written, status == KC_STALE),
         )
@@ -130,7 +158,9 @@ impl Store {
         let bit = |set, flag| if set { flag } else { 0 };
         let options = kc_options {
             size: size_of::<kc_options>() as u32,
-            flags: bit(read_only, KC_OPEN_READ_ONLY) | bit(must_exist, KC_OPEN_MUST_EXIST) | bit(snapshots, KC_OPEN_SNAPSHOTS),
+            flags: bit(read_only, KC_OPEN_READ_ONLY)
+                | bit(must_exist, KC_OPEN_MUST_EXIST)
+                | bit(snapshots, KC_OPEN_SNAPSHOTS),
             busy_timeout_ms: milliseconds(busy_timeout)?,
             cache_users: if cache_users == 0 { KC_NONE } else { cache_users },
         };
@@ -233,7 +263,18 @@ impl Store {
             // SAFETY: as above.
             |call, room, capacity, len, error| unsafe {
                 let (token, token_len) = (token.as_ptr().cast(), token.len());
-                kc_reencrypt(self.0.get(), user.as_ptr().cast(), user.len(), token, token_len, call, room.cast(), capacity, len, error)
+                kc_reencrypt(
+                    self.0.get(),
+                    user.as_ptr().cast(),
+                    user.len(),
+                    token,
+                    token_len,
+                    call,
+                    room.cast(),
+                    capacity,
+                    len,
+                    error,
+                )
             },
             |written, _| text::token(py, written),
         )
@@ -247,8 +288,9 @@ impl Store {
         let mut asked = |flags, error| {
             let mut key = ptr::null_mut();
             // SAFETY: as above; `key` is valid for the call.
-            let status =
-                unsafe { kc_user_key(self.0.get(), user.as_ptr().cast(), user.len(), &with_flags(flags), &mut key, error) };
+            let status = unsafe {
+                kc_user_key(self.0.get(), user.as_ptr().cast(), user.len(), &with_flags(flags), &mut key, error)
+            };
             ticket = key.addr();
             status
         };

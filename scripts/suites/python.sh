@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The Python binding: its wheel, made from its sdist and installed, and its tests, which use that alone.
+
+source "$(dirname "$0")/../lib.sh"
+need gcc libc6-dev
+build_library
+python_environment
+work=$ROOT/target/python-binding
+binding=bindings/python
+mkdir -p "$work"
+
+python_packages "$work/tools" "$binding/tests/requirements.txt"
+check "the Rust code is formatted" cargo fmt --manifest-path "$binding/Cargo.toml" --check
+linted() { CARGO_TARGET_DIR=$ROOT/target/python-module cargo clippy --quiet --release --locked --manifest-path "$binding/Cargo.toml" -- -D warnings; }
+check "clippy has no complaint" linted
+typed() { (cd "$binding" && "$work/tools/bin/mypy" --cache-dir "$work/mypy" keycask); }
+check "mypy --strict has no complaint" typed
+
+rm -rf "$work"/{sdist,wheel,empty}
+packed() { env PATH="$work/tools/bin:$PATH" maturin sdist --manifest-path "$binding/Cargo.toml" --out "$work/sdist"; }
+check "the sdist is packed" packed
+built() {
+    env PATH="$work/tools/bin:$PATH" CARGO_TARGET_DIR="$ROOT/target/python-module" \
+        pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$work"/sdist/keycask-*.tar.gz
+}
+check "the wheel is built from it" built
+check "for every Python from 3.9 on" eval 'ls "$work"/wheel/keycask-*-cp39-abi3-*.whl'
+installed() { python3 -m venv "$work/empty" && "$work/empty/bin/pip" install --quiet --no-index --no-deps "$work"/wheel/keycask-*.whl; }
+check "the wheel is installed into an empty environment" installed
+used() { cd "$work" && "$work/empty/bin/python" -W error "$ROOT/tests/consumer/python/main.py"; }
+check "and used by a program outside the project" used
+
+"$work/tools/bin/pip" install --quiet --no-index --no-deps --force-reinstall "$work"/wheel/keycask-*.whl
+tally "$work/tools/bin/pytest" -q -p no:cacheprovider "$binding/tests"
+check "the examples of its README run" "$work/tools/bin/python" "$binding/tests/examples.py"
+
+check "a peer in C compiles" compile "$work/peer-c" tests/interop/peer.c
+peer="$work/empty/bin/python $ROOT/tests/consumer/python/main.py"
+figures "C, Python and the module at one store" "$PYTHON" tests/interop/peers.py "C=$work/peer-c" "Python=$peer"
+totals
