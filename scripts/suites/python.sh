@@ -24,7 +24,8 @@ built() {
         pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$work"/sdist/keycask-*.tar.gz
 }
 check "the wheel is built from it" built
-check "for every Python from 3.9 on" eval 'ls "$work"/wheel/keycask-*-cp39-abi3-*.whl'
+for_every_python() { ls "$work"/wheel/keycask-*-cp39-abi3-*.whl; }
+check "for every Python from 3.9 on" for_every_python
 installed() { python3 -m venv "$work/empty" && "$work/empty/bin/pip" install --quiet --no-index --no-deps "$work"/wheel/keycask-*.whl; }
 check "the wheel is installed into an empty environment" installed
 used() { cd "$work" && "$work/empty/bin/python" -W error "$ROOT/tests/consumer/python/main.py"; }
