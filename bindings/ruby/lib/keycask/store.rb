@@ -1,0 +1,117 @@
+# frozen_string_literal: true
+
+module Keycask
+  # An open key store. Frozen, and so shared by threads and Ractors as it is.
+  #
+  # Besides what is here, the extension gives it:
+  #
+  # - +encrypt(user, secret, existing: false, cached_only: false)+ → a token. A user without a key gets one, durable when this
+  #   returns; with +existing+ they do not ({UnknownUserError}). With +cached_only+, {WouldBlockError} rather than touch the store.
+  #   Strings go in as UTF-8, binary ones as their bytes.
+  # - +decrypt(user, token, strict: false, cached_only: false)+ → the secret, UTF-8. It never makes a key. With +strict+, tokens in
+  #   canonical form alone.
+  # - +decrypt_bytes+ → the same, BINARY
+  # - +stale?(user, token)+ → whether it was made under an earlier key of the user, so that +reencrypt+ is due
+  # - +reencrypt(user, token)+ → a token under the user's current key
+  # - +key(user)+, +pool_key+ → a {Key}: a user's, or that of values that belong to no single user
+  # - +erase_user(user)+ destroys a user's keys, and with them every secret of theirs; +restore_user+ lets them begin anew
+  # - +rotate_user(user)+ gives a user another key; +forget_versions+ destroys the earlier ones
+  # - +close+, which may come twice; +closed?+
+  class Store
+    # KC_NONE: none, where zero would mean the default.
+    NONE = 2**32 - 1
+    private_constant :NONE
+
+    # Opens a store.
+    #
+    # @param location [String, Pathname]
+    # @param master_key [String, Array<String>, nil] the 32 bytes or the text of the current one, or several, the current one first;
+    #   nil: those of API_KEY_MASTER_KEY and API_KEY_MASTER_KEY_PREVIOUS, or of the files that their _FILE variables name
+    # @param read_only [Boolean] never write, not even to roll back what a crashed program left
+    # @param must_exist [Boolean] {NotFoundError} rather than make a store
+    # @param snapshots [Boolean] this process will be snapshotted, and resumed more than once
+    # @param busy_timeout [Numeric] seconds that a call waits for other programs' locks; 0: not at all
+    # @param cache_users [Integer] how many users' keys are kept unwrapped; 0: none
+    # @raise [MasterKeyWrongError] before anything is written
+    def self.open(location, master_key: nil, read_only: false, must_exist: false, snapshots: false, busy_timeout: 5, cache_users: 65_536)
+      raise ::ArgumentError, "busy_timeout is #{busy_timeout}: give seconds, 0 for not waiting" unless busy_timeout >= 0
+
+      keys = master_key.nil? ? nil : [*master_key].map { |key| key.bytesize == KEY_SIZE ? key : Keycask.decode_master_key(key) }
+      flags = [read_only, must_exist, snapshots].each_with_index.sum { |flag, at| flag ? 1 << at : 0 }
+      busy = busy_timeout.zero? ? NONE : (busy_timeout * 1000).ceil.clamp(1, NONE - 1)
+      store = open_store(location.to_s, keys, flags, busy, cache_users.zero? ? NONE : cache_users)
+      return store unless block_given?
+
+      begin
+        yield store
+      ensure
+        store.close
+      end
+    end
+
+    # Moves every key to the current master key, the first that the store was opened with, while others work. When it has ended
+    # without an error, the earlier master keys that were given open nothing any more. Ended early it loses nothing.
+    #
+    # @yieldparam progress [Progress] after each step
+    # @return [Progress]
+    def rewrap(step: 10_000)
+      raise ::ArgumentError, "step is #{step}: give how many keys are moved at once, at least 1" unless step.positive?
+
+      moved = 0
+      loop do
+        done, remaining, skipped = rewrap_step(step)
+        progress = Progress.new(moved += done, remaining, skipped).freeze
+        yield progress if block_given?
+        return progress if remaining.zero?
+      end
+    end
+
+    # Walks over all users with a row, in no order that means anything.
+    #
+    # @yieldparam user [User]
+    # @return [Enumerator<User>, Store] self with a block
+    def each_user
+      return enum_for(:each_user) unless block_given?
+
+      place = self.class.send(:new_walk)
+      while (name, status, master_key, versions, created_at = next_user(place))
+        error = Error.of(status, "the key of this user does not open (status #{status}): look at check", 0, 0) unless status.zero?
+        yield User.new(name, error, master_key, versions, time_of(created_at)).freeze
+      end
+      self
+    end
+
+    # Looks at every row, and has SQLite check its file. It writes nothing, and lets others work.
+    #
+    # @return [Report]
+    def check
+      *fields, states = check_report
+      Report.new(*fields, states.map { |state| MASTER_KEY_STATES.fetch(state, state) }).freeze
+    end
+
+    # What this store has done since it was opened.
+    #
+    # @return [Stats]
+    def stats
+      Stats.new(*statistics).freeze
+    end
+
+    # Copies the store, while it is in use, to a file that is not there yet.
+    def backup(location)
+      copy_to(location.to_s)
+    end
+
+    def inspect
+      "#<Keycask::Store #{closed? ? 'closed' : 'open'}>"
+    end
+    alias to_s inspect
+
+    private
+
+    def time_of(text)
+      Time.iso8601(text)
+    rescue ::ArgumentError
+      nil
+    end
+  end
+end
