@@ -5,9 +5,9 @@
  * KC_CACHED_ONLY first, and on any failure once more without, where it also says what is wrong.
  */
 
+#include <ruby.h>
 #include <dlfcn.h>
 #include <keycask.h>
-#include <ruby.h>
 #include <ruby/encoding.h>
 #include <ruby/thread.h>
 
