@@ -109,7 +109,7 @@ module Keycask
     private
 
     def time_of(text)
-      Time.iso8601(text)
+      Time.iso8601(text).utc
     rescue ::ArgumentError
       nil
     end
