@@ -49,6 +49,13 @@ if command -v go >/dev/null; then
 else
     line Go 'is not on this machine'
 fi
+if command -v ruby >/dev/null; then
+    need make ruby-dev
+    ruby_module "$folder/ruby"
+    read_in Ruby env LD_LIBRARY_PATH="$LIBRARY" ruby -I "$folder/ruby" -I bindings/ruby/lib tests/consumer/ruby/main.rb
+else
+    line Ruby 'is not on this machine (apt-get install ruby ruby-dev)'
+fi
 python_module "$folder/python"
 read_in Python env PYTHONPATH="$folder/python" python3 tests/consumer/python/main.py
 say ''

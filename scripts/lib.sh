@@ -74,6 +74,18 @@ python_module() {
     cp "$ROOT/target/python-module/release/lib_keycask.so" "$1/keycask/_keycask.abi3.so"
 }
 
+# ruby_module FOLDER: the extension of the Ruby binding, against target/release; it needs ruby-dev, and the library to run.
+ruby_module() {
+    local build=$ROOT/target/ruby/ext
+    mkdir -p "$build" "$1/keycask"
+    if ! (cd "$build" && ruby "$ROOT/bindings/ruby/ext/keycask/extconf.rb" --with-keycask-include="$ROOT/include" \
+        --with-keycask-lib="$LIBRARY" && make --silent) >"$build/log" 2>&1; then
+        cat "$build/log"
+        exit 1
+    fi
+    cp "$build/keycask.so" "$1/keycask"
+}
+
 # The shared and the static library, in target/release.
 build_library() {
     need gcc libc6-dev

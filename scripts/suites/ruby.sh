@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The Ruby binding: its tests under ruby -w, and its gem, built and installed.
+
+source "$(dirname "$0")/../lib.sh"
+need gcc libc6-dev make pkg-config ruby ruby-dev ruby-minitest ruby-activerecord ruby-sqlite3 puma
+build_library
+python_environment
+work=$ROOT/target/ruby
+binding=bindings/ruby
+ruby_module "$work/lib"
+export LD_LIBRARY_PATH=$LIBRARY
+in_ruby() { ruby -w -I "$work/lib" -I "$binding/lib" "$@"; }
+
+# quietly COMMAND…: it works, and Ruby warns of nothing in what is ours.
+quietly() {
+    local output status=0
+    output=$("$@" 2>&1) || status=$?
+    say "$output"
+    [ "$status" -eq 0 ] && ! grep -E "$binding/.*warning:" <<<"$output"
+}
+# tested NAME: minitest's count is added to ours.
+tested() {
+    local output status=0 runs failures errors
+    output=$(quietly in_ruby "$binding/test/$1_test.rb") || status=$?
+    read -r runs failures errors < <(sed -nE 's/^([0-9]+) runs, [0-9]+ assertions, ([0-9]+) failures, ([0-9]+) errors, 0 skips$/\1 \2 \3/p' <<<"$output"; echo 0 0 1)
+    PASSED=$((PASSED + runs - failures - errors)) FAILED=$((FAILED + failures + errors))
+    if [ "$status" -ne 0 ]; then
+        [ $((failures + errors)) -gt 0 ] || FAILED=$((FAILED + 1))
+        say "$output" | sed 's/^/          /'
+    fi
+    say "  $1: $runs tests"
+}
+for each in "$binding"/test/*_test.rb; do
+    tested "$(basename "$each" _test.rb)"
+done
+
+rbs() { ruby -rrbs -rrbs/cli -e 'RBS::CLI.new(stdout: $stdout, stderr: $stderr).run(ARGV)' -- -r pathname -I "$binding/sig" "$@"; }
+check "the types are valid" rbs validate --silent
+# Wrong types, which one test gives on purpose, are met by the check before they are met by the gem.
+typed() {
+    RBS_TEST_TARGET='Keycask::*' RBS_TEST_OPT="-r pathname -I $binding/sig" RBS_TEST_LOGLEVEL=error \
+        ruby -I "$work/lib" -I "$binding/lib" -r rbs/test/setup "$binding/test/store_test.rb" --exclude /types/
+}
+check "and what the methods take and give is of them" typed
+
+rm -rf "$work"/{gem,home}
+check "the gem is built" ruby "$binding/build_gem.rb" "$work/gem"
+installed() {
+    env -u LD_LIBRARY_PATH CARGO_TARGET_DIR= PKG_CONFIG_PATH=/nowhere GEM_HOME="$work/home" GEM_PATH="$work/home" \
+        gem install --local --no-document --quiet "$work"/gem/keycask-*.gem
+}
+check "and installed into an empty GEM_HOME, the library built with it" installed
+outside() { (cd "$work" && env -u LD_LIBRARY_PATH GEM_HOME="$work/home" GEM_PATH="$work/home" ruby -w "$ROOT/tests/consumer/ruby/main.rb"); }
+check "a program outside the project uses it" outside
+alone() { [ "$(readelf --dyn-syms -W "$work"/home/gems/keycask-*/lib/keycask/keycask.so | awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }')" = Init_keycask ]; }
+check "its extension shows no other extension what is in it" alone
+
+check "a peer in C compiles" compile "$work/peer-c" tests/interop/peer.c
+peer="env -u LD_LIBRARY_PATH GEM_HOME=$work/home GEM_PATH=$work/home ruby $ROOT/tests/consumer/ruby/main.rb"
+figures "C, Ruby and Python at one store" "$PYTHON" tests/interop/peers.py "C=$work/peer-c" "Ruby=$peer"
+totals
