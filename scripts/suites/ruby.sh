@@ -34,6 +34,7 @@ for each in "$binding"/test/*_test.rb; do
     tested "$(basename "$each" _test.rb)"
 done
 
+# shellcheck disable=SC2016 # Ruby's own variables.
 rbs() { ruby -rrbs -rrbs/cli -e 'RBS::CLI.new(stdout: $stdout, stderr: $stderr).run(ARGV)' -- -r pathname -I "$binding/sig" "$@"; }
 check "the types are valid" rbs validate --silent
 # Wrong types, which one test gives on purpose, are met by the check before they are met by the gem.
@@ -43,7 +44,7 @@ typed() {
 }
 check "and what the methods take and give is of them" typed
 
-rm -rf "$work"/{gem,home}
+rm -rf "$work/gem" "${work:?}/home"
 check "the gem is built" ruby "$binding/build_gem.rb" "$work/gem"
 installed() {
     env -u LD_LIBRARY_PATH CARGO_TARGET_DIR= PKG_CONFIG_PATH=/nowhere GEM_HOME="$work/home" GEM_PATH="$work/home" \
