@@ -49,6 +49,18 @@ if command -v go >/dev/null; then
 else
     line Go 'is not on this machine'
 fi
+if need_dotnet; then
+    native=target/csharp/native/runtimes/linux-x64/native
+    mkdir -p "$native" "$folder/csharp"
+    cp "$LIBRARY/libkeycask.so" "$native"
+    build_csharp bindings/csharp/Keycask pack -o "$folder/feed" -p:KeycaskNative="$ROOT/target/csharp/native" >/dev/null
+    cp tests/consumer/csharp/* "$folder/csharp"
+    printf '<configuration><packageSources><clear/><add key="local" value="../feed"/></packageSources></configuration>\n' >"$folder/csharp/nuget.config"
+    NUGET_PACKAGES=$folder/packages build_csharp "$folder/csharp" build >/dev/null
+    read_in 'C#' "${DOTNET_RUN[@]}" "$folder/csharp/bin/Release/netcoreapp3.1/consumer.dll"
+else
+    line 'C#' 'is not on this machine, and none could be fetched'
+fi
 if command -v ruby >/dev/null; then
     need make ruby-dev
     ruby_module "$folder/ruby"

