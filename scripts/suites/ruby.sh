@@ -34,6 +34,19 @@ for each in "$binding"/test/*_test.rb; do
     tested "$(basename "$each" _test.rb)"
 done
 
+# A library of another interface: every name, and nothing behind it.
+other_interface() {
+    local output
+    mkdir -p "$work/other"
+    {
+        grep -vxE 'kc_(abi_)?version' abi/symbols.txt | sed 's/.*/void &(void) {}/'
+        say 'unsigned kc_abi_version(void) { return 2; } const char *kc_version(void) { return "2.0.0"; }'
+    } | gcc -shared -fPIC -Wl,-soname,libkeycask.so.1 -o "$work/other/libkeycask.so.1" -x c -
+    ! output=$(LD_LIBRARY_PATH=$work/other in_ruby -e 'require "keycask"' 2>&1) &&
+        grep -q "needs a libkeycask of interface 1, and $work/other/libkeycask.so.1, version 2.0.0, has interface 2" <<<"$output"
+}
+check "another interface is refused, and it is said what was found where" other_interface
+
 # shellcheck disable=SC2016 # Ruby's own variables.
 rbs() { ruby -rrbs -rrbs/cli -e 'RBS::CLI.new(stdout: $stdout, stderr: $stderr).run(ARGV)' -- -r pathname -I "$binding/sig" "$@"; }
 check "the types are valid" rbs validate --silent
@@ -56,7 +69,6 @@ check "a program outside the project uses it" outside
 alone() { [ "$(readelf --dyn-syms -W "$work"/home/gems/keycask-*/lib/keycask/keycask.so | awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }')" = Init_keycask ]; }
 check "its extension shows no other extension what is in it" alone
 
-check "a peer in C compiles" compile "$work/peer-c" tests/interop/peer.c
-peer="env -u LD_LIBRARY_PATH GEM_HOME=$work/home GEM_PATH=$work/home ruby $ROOT/tests/consumer/ruby/main.rb"
-figures "C, Ruby and Python at one store" "$PYTHON" tests/interop/peers.py "C=$work/peer-c" "Ruby=$peer"
+at_one_store
+in_ruby "$binding/bench.rb"
 totals
