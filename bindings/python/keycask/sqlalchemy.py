@@ -24,7 +24,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-from ._errors import FormatError, Status
+from ._errors import Error, FormatError, Status
 from ._keycask import Key, Store, is_encrypted
 
 __all__ = ["Token", "Upgraded", "secret", "upgrade"]
@@ -44,6 +44,25 @@ def _opened(value: str, decrypt: Callable[[str], str], strict: bool) -> str:
         error.status, error.os_error, error.engine_error = Status.FORMAT, 0, 0
         raise error
     return value
+
+
+_LET_OUT: dict[type[Error], type[Error]] = {}
+
+
+def _let_out(error: Error) -> Error:
+    """An error that SQLAlchemy passes on as it is. In one of its own it would show the statement's parameters, plaintext too."""
+    kind = type(error)
+    if kind not in _LET_OUT:
+        _LET_OUT[kind] = type(kind.__name__, (kind, sa.exc.DontWrapMixin), {"__module__": kind.__module__})
+    error.__class__ = _LET_OUT[kind]
+    return error
+
+
+class _Unlogged(str):
+    """A text that is not shown where SQLAlchemy logs a statement's parameters."""
+
+    def __repr__(self) -> str:
+        return "[redacted]"
 
 
 class Token(TypeDecorator[str]):
@@ -68,8 +87,11 @@ class Token(TypeDecorator[str]):
     def process_bind_param(self, value: Optional[str], dialect: Any) -> Optional[str]:
         if value is None:
             return None
-        with self._key() as key:
-            return key.encrypt(value)
+        try:
+            with self._key() as key:
+                return key.encrypt(value)
+        except Error as error:
+            raise _let_out(error) from None
 
     def process_result_value(self, value: Optional[str], dialect: Any) -> Optional[str]:
         return None if value is None else _opened(value, self._decrypt, self.strict)
@@ -139,7 +161,7 @@ def upgrade(
                 if plaintext is None or is_encrypted(plaintext):
                     continue
                 token = pool.encrypt(plaintext) if pool is not None else store.encrypt(str(name), plaintext)
-                unchanged = (key == row_key) & (value == sa.literal(plaintext, sa.Text()))
+                unchanged = (key == row_key) & (value == sa.literal(_Unlogged(plaintext), sa.Text()))
                 done = connection.execute(sa.update(table).where(unchanged).values({column: sa.literal(token, sa.Text())}))
                 encrypted += done.rowcount
         if not found:

@@ -116,3 +116,23 @@ def test_a_value_that_changes_under_way_is_left_to_who_changed_it(keys, engine):
 
     assert list(keycask.sqlalchemy.upgrade(engine, table.c.openai_token, store=keys, user=table.c.owner)) == [(1, 0, 1)]
     assert raw(engine, "openai_token") == ["somebody's"]
+
+
+def test_neither_logs_nor_errors_show_plaintext(keys, caplog):
+    engine = sa.create_engine("sqlite://", echo=True)
+    Account = made(keys, engine)
+    signed_in.set("alice")
+    with Session(engine) as session:
+        session.add(Account(id=1, owner="alice", openai_key="sk-very-secret", webhook_key="sk-very-secret", own_key="sk-very-secret"))
+        session.commit()
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO accounts (id, owner, openai_token) SELECT 2, 'alice', 'sk-very' || '-secret'"))
+    column = Account.__table__.c.openai_token
+    assert list(keycask.sqlalchemy.upgrade(engine, column, store=keys, user=Account.__table__.c.owner)) == [(2, 1, 2)]
+    keys.erase_user("alice")
+    with Session(engine) as session:
+        session.add(Account(id=3, own_key="sk-very-secret"))
+        with pytest.raises(keycask.UserDestroyedError) as caught:
+            session.commit()
+    assert "INSERT" in caplog.text and "sk-very-secret" not in caplog.text + str(caught.value) + repr(caught.value)
+    engine.dispose()

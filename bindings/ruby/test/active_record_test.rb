@@ -96,9 +96,12 @@ class ActiveRecordTest < KeycaskTest
   def test_a_value_that_changes_under_way_is_left_to_who_changed_it
     plaintext(1)
     account = Account.first
-    Account.connection.execute("UPDATE accounts SET openai_key_token = 'somebody''s'")
+    others = store.encrypt("user 0", "somebody's")
+    Account.connection.execute("UPDATE accounts SET openai_key_token = '#{others}'")
     assert_equal 0, account.send(:migrate_keycask_of, Account.keycasks[:openai_key])
-    assert_equal ["somebody's"], raw
+    assert_equal [others], raw
+    Account.delete_all
+    assert_equal 0, account.send(:migrate_keycask_of, Account.keycasks[:openai_key])
   end
 
   def test_neither_logs_nor_inspect_show_it
@@ -106,6 +109,8 @@ class ActiveRecordTest < KeycaskTest
     ActiveRecord::Base.logger = Logger.new(log)
     account = Account.create!(owner_id: "alice", openai_key: "sk-very-secret")
     Account.with_openai_key("sk-very-secret").to_a
+    Account.connection.raw_connection.execute("INSERT INTO accounts (owner_id, openai_key_token) VALUES ('bob', 'sk-very-secret')")
+    assert_equal 1, Account.migrate_keycask(:openai_key).encrypted
     shown = log.string + account.inspect + account.attributes.to_s
     refute_includes shown, "sk-very-secret"
     refute_includes account.inspect, raw[0]

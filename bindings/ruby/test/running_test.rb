@@ -86,6 +86,23 @@ class RunningTest < KeycaskTest
     assert_equal nonces.size, nonces.uniq.size
   end
 
+  def test_a_daemon_uses_what_was_opened_before
+    token = store.encrypt("alice", "sk-alice")
+    reader, writer = IO.pipe
+    child = fork do
+      reader.close
+      Process.daemon(true, true)
+      writer.write(store.decrypt("alice", token), " ", store.encrypt("bob", "sk-bob"))
+      writer.close
+      exit!(0)
+    end
+    writer.close
+    Process.wait(child)
+    secret, made = reader.read.split
+    reader.close
+    assert_equal %w[sk-alice sk-bob], [secret, store.decrypt("bob", made)]
+  end
+
   def test_a_ractor_uses_the_store_that_it_is_given
     verbose, $VERBOSE = $VERBOSE, nil # That Ractors are experimental is said by Ruby, once.
     token = store.encrypt("alice", "sk")

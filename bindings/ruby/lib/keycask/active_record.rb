@@ -100,7 +100,12 @@ module Keycask
         declared = keycasks.fetch(name)
         progress = Migrated.new(0, 0, start)
         unscoped.in_batches(of: batch_size, start: start, load: true) do |batch|
-          batch.each { |record| progress.encrypted += record.send(:migrate_keycask_of, declared) }
+          batch.each do |record|
+            value = record[declared.column]
+            next if value.nil? || Keycask.encrypted?(value)
+
+            progress.encrypted += record.send(:migrate_keycask_of, declared)
+          end
           progress.seen += batch.size
           progress.last = batch.last.id
           yield progress.dup.freeze if block_given?
@@ -147,13 +152,17 @@ module Keycask
         end
       end
 
-      # Whether this row was changed: 0 or 1.
+      # Whether this row was changed: 0 or 1. It is locked, and read again, rather than found by its plaintext, which would be logged.
       def migrate_keycask_of(declared)
-        value = self[declared.column]
-        return 0 if value.nil? || Keycask.encrypted?(value)
+        with_lock do
+          value = self[declared.column]
+          next 0 if value.nil? || Keycask.encrypted?(value)
 
-        row = self.class.unscoped.where(self.class.primary_key => id, declared.column => value)
-        row.update_all(declared.columns(declared.user_of(self), value))
+          update_columns(declared.columns(declared.user_of(self), value))
+          1
+        end
+      rescue ::ActiveRecord::RecordNotFound # Removed meanwhile.
+        0
       end
     end
   end
