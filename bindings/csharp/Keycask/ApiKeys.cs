@@ -46,10 +46,8 @@ namespace Keycask
         /// <summary>The lookup hash of an API key: 64 lower-case hex digits, by which it is found without being kept.</summary>
         public static string Hash(string apiKey)
         {
-            Span<byte> bytes = Text.Encoded(apiKey, stackalloc byte[Text.Short]);
-            string hex = Hash(bytes);
-            Text.Wipe(bytes);
-            return hex;
+            using var text = new SecretText(apiKey, stackalloc byte[Text.Short]);
+            return Hash(text.Bytes);
         }
 
         /// <summary>The lookup hash of an API key of any bytes.</summary>
@@ -85,14 +83,13 @@ namespace Keycask
         public static Secret DecodeMasterKey(ReadOnlySpan<char> text)
         {
             Native.Require();
-            Span<byte> bytes = Text.Encoded(text, stackalloc byte[Text.Short]);
+            using var given = new SecretText(text, stackalloc byte[Text.Short]);
             var raw = new Secret(Native.KeySize);
             Error error;
             UIntPtr len;
             int status;
-            fixed (byte* start = bytes)
-                status = Native.kc_master_key_decode(start, (UIntPtr)bytes.Length, raw.Start, (UIntPtr)Native.KeySize, &len, &error);
-            Text.Wipe(bytes);
+            fixed (byte* start = given.Bytes)
+                status = Native.kc_master_key_decode(start, (UIntPtr)given.Bytes.Length, raw.Start, (UIntPtr)Native.KeySize, &len, &error);
             if (status < 0)
             {
                 raw.Dispose();

@@ -44,10 +44,8 @@ namespace Keycask
         /// <summary>Encrypts a secret to a token.</summary>
         public string Encrypt(ReadOnlySpan<char> secret)
         {
-            Span<byte> bytes = Text.Encoded(secret, stackalloc byte[Text.Short]);
-            string token = Encrypt(bytes);
-            Text.Wipe(bytes);
-            return token;
+            using var text = new SecretText(secret, stackalloc byte[Text.Short]);
+            return Encrypt(text.Bytes);
         }
 
         /// <summary>Encrypts bytes to a token.</summary>

@@ -39,31 +39,34 @@ namespace Keycask
                 CacheUsers = options.CacheUsers == 0 ? Native.None : checked((uint)options.CacheUsers),
             };
             Span<byte> path = Text.Encoded(location, stackalloc byte[Text.Short]);
-            Span<byte> keys = Ring(options);
+            using Secret? keys = Ring(options);
             Error error;
             IntPtr store;
             int status;
-            fixed (byte* pathStart = path, keysStart = keys)
+            fixed (byte* pathStart = path)
             {
-                UIntPtr keysLen = options.MasterKeys == null ? Native.FromEnvironment : (UIntPtr)keys.Length;
-                status = Native.kc_open(pathStart, (UIntPtr)path.Length, keysStart, keysLen, &how, &store, &error);
+                UIntPtr keysLen = keys == null ? Native.FromEnvironment : (UIntPtr)keys.ByteCount;
+                status = Native.kc_open(pathStart, (UIntPtr)path.Length, keys == null ? null : keys.Start, keysLen, &how, &store, &error);
             }
-            Text.Wipe(keys);
             if (status < 0)
                 throw Failures.Of(&error);
             return new KeycaskStore(store);
         }
 
-        private static Span<byte> Ring(KeycaskOptions options)
+        // The given master keys behind each other; null: the environment's.
+        private static Secret? Ring(KeycaskOptions options)
         {
             if (options.MasterKeys == null)
-                return default;
+                return null;
             foreach (Secret key in options.MasterKeys)
                 if (key.ByteCount != Native.KeySize)
-                    return key.ToArray(); // Alone, to be refused: beside others it might seem in order.
-            var ring = new byte[options.MasterKeys.Count * Native.KeySize];
-            for (int at = 0; at < options.MasterKeys.Count; at++)
-                options.MasterKeys[at].CopyTo(ring.AsSpan(at * Native.KeySize));
+                    return key.Copy(); // Alone, to be refused: beside others it might seem in order.
+            var ring = new Secret(options.MasterKeys.Count * Native.KeySize);
+            foreach (Secret key in options.MasterKeys)
+            {
+                key.CopyTo(new Span<byte>(ring.Start + ring.ByteCount, Native.KeySize));
+                ring.ByteCount += Native.KeySize;
+            }
             return ring;
         }
 
@@ -77,15 +80,8 @@ namespace Keycask
         /// <summary>Encrypts a user's secret to a token.</summary>
         public string Encrypt(string user, ReadOnlySpan<char> secret, KeycaskCall how = KeycaskCall.None)
         {
-            Span<byte> bytes = Text.Encoded(secret, stackalloc byte[Text.Short]);
-            try
-            {
-                return Encrypt(user, bytes, how);
-            }
-            finally
-            {
-                Text.Wipe(bytes);
-            }
+            using var text = new SecretText(secret, stackalloc byte[Text.Short]);
+            return Encrypt(user, text.Bytes, how);
         }
 
         /// <summary>Encrypts a user's secret, of any bytes, to a token.</summary>
@@ -161,33 +157,29 @@ namespace Keycask
         /// <summary>Encrypts a user's secret: at once where their key is cached, else on the thread pool, since the disk is touched.</summary>
         public ValueTask<string> EncryptAsync(string user, string secret, KeycaskCall how = KeycaskCall.None, CancellationToken cancellation = default)
         {
-            Span<byte> bytes = Text.Encoded(secret, stackalloc byte[Text.Short]);
+            if (cancellation.IsCancellationRequested)
+                return new ValueTask<string>(Task.FromCanceled<string>(cancellation));
+            using var text = new SecretText(secret, stackalloc byte[Text.Short]);
             Error error;
-            string? token;
-            try
-            {
-                token = Encrypted(user, bytes, (uint)how | Native.CachedOnly, &error);
-            }
-            finally
-            {
-                Text.Wipe(bytes);
-            }
+            string? token = Encrypted(user, text.Bytes, (uint)how | Native.CachedOnly, &error);
             if (token != null)
                 return new ValueTask<string>(token);
             if (error.Status != Native.WouldBlock || (how & KeycaskCall.CachedOnly) != 0)
-                throw Failures.Of(&error);
+                return new ValueTask<string>(Task.FromException<string>(Failures.Of(&error)));
             return new ValueTask<string>(Task.Run(() => Encrypt(user, secret, how), cancellation));
         }
 
         /// <summary>Decrypts a user's token: at once where their key is cached, else on the thread pool, since the disk is touched.</summary>
         public ValueTask<Secret> DecryptAsync(string user, string token, KeycaskCall how = KeycaskCall.None, CancellationToken cancellation = default)
         {
+            if (cancellation.IsCancellationRequested)
+                return new ValueTask<Secret>(Task.FromCanceled<Secret>(cancellation));
             Error error;
             Secret? secret = Decrypted(user, token, (uint)how | Native.CachedOnly, &error, out _);
             if (secret != null)
                 return new ValueTask<Secret>(secret);
             if (error.Status != Native.WouldBlock || (how & KeycaskCall.CachedOnly) != 0)
-                throw Failures.Of(&error);
+                return new ValueTask<Secret>(Task.FromException<Secret>(Failures.Of(&error)));
             return new ValueTask<Secret>(Task.Run(() => Decrypt(user, token, how), cancellation));
         }
 

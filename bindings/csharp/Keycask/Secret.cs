@@ -29,6 +29,13 @@ namespace Keycask
 
         internal byte* Start => (byte*)handle;
 
+        internal Secret Copy()
+        {
+            var copy = new Secret(ByteCount) { ByteCount = ByteCount };
+            CopyTo(new Span<byte>(copy.Start, ByteCount));
+            return copy;
+        }
+
         /// <summary>The bytes, for <paramref name="use"/> alone: they are gone when this is disposed.</summary>
         public TResult Use<TResult>(Func<IntPtr, int, TResult> use)
         {

@@ -22,6 +22,10 @@ namespace Keycask
             return room.Slice(0, Utf8.GetBytes(text, room));
         }
 
+        internal static int BytesOf(ReadOnlySpan<char> text) => Utf8.GetByteCount(text);
+
+        internal static int Encode(ReadOnlySpan<char> text, Span<byte> room) => Utf8.GetBytes(text, room);
+
         internal static string Decoded(byte* start, int len) => Utf8.GetString(start, len);
 
         // The text of a field that ends in a NUL.
@@ -32,5 +36,31 @@ namespace Keycask
         }
 
         internal static void Wipe(Span<byte> memory) => CryptographicOperations.ZeroMemory(memory);
+    }
+
+    // The UTF-8 of a secret text, on the stack or outside the collector's memory, and wiped at the end.
+    internal unsafe ref struct SecretText
+    {
+        private readonly Secret? outside;
+
+        internal readonly Span<byte> Bytes;
+
+        internal SecretText(ReadOnlySpan<char> text, Span<byte> room)
+        {
+            outside = null;
+            if (Text.Room(text.Length) > room.Length)
+            {
+                int count = Text.BytesOf(text);
+                outside = new Secret(count);
+                room = new Span<byte>(outside.Start, count);
+            }
+            Bytes = room.Slice(0, Text.Encode(text, room));
+        }
+
+        internal void Dispose()
+        {
+            Text.Wipe(Bytes);
+            outside?.Dispose();
+        }
     }
 }

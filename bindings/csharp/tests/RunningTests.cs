@@ -193,7 +193,10 @@ internal static class RunningTests
             }
             Holds(atOnce, "a cached call has waited");
             Refuses<KeycaskCryptographicException>(KeycaskStatus.UnknownUser, () => store.DecryptAsync("nobody", token).AsTask().GetAwaiter().GetResult());
-            Refuses<KeycaskIOException>(KeycaskStatus.WouldBlock, () => store.EncryptAsync("new", "sk", KeycaskCall.CachedOnly));
+            ValueTask<string> refused = store.EncryptAsync("new", "sk", KeycaskCall.CachedOnly);
+            Holds(refused.IsFaulted, "what fails is told by the task");
+            Refuses<KeycaskIOException>(KeycaskStatus.WouldBlock, () => refused.AsTask().GetAwaiter().GetResult());
+            Holds(store.EncryptAsync("alice", "sk", KeycaskCall.None, new CancellationToken(true)).IsCanceled);
         }
         Run().GetAwaiter().GetResult();
     }

@@ -31,6 +31,7 @@ type OfUser = unsafe extern "C" fn(*mut kc_store, *const std::ffi::c_char, usize
 impl Store {
     fn for_user(&self, py: Python, user: &Bound<PyString>, work: OfUser) -> PyResult<()> {
         let user = text::utf8(user, "user")?;
+        let user = user.as_bytes();
         // SAFETY: `user` is valid for its length.
         slowly(py, |error| unsafe { work(self.0.get(), user.as_ptr().cast(), user.len(), error) })?;
         Ok(())

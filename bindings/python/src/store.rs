@@ -75,7 +75,7 @@ impl Store {
     fn encrypted<'py>(
         &self,
         py: Python<'py>,
-        user: &str,
+        user: &[u8],
         plaintext: &[u8],
         flags: u32,
     ) -> PyResult<Bound<'py, PyString>> {
@@ -106,7 +106,7 @@ impl Store {
     fn decrypted<'py, T>(
         &self,
         py: Python<'py>,
-        user: &str,
+        user: &[u8],
         token: &[u8],
         flags: u32,
         taken: impl FnOnce(&[u8], bool) -> PyResult<Bound<'py, T>>,
@@ -189,7 +189,7 @@ impl Store {
         cached_only: bool,
     ) -> PyResult<Bound<'py, PyString>> {
         let (user, plaintext) = (text::utf8(user, "user")?, text::utf8(plaintext, "plaintext")?);
-        self.encrypted(py, &user, plaintext.as_bytes(), flags_of(existing, cached_only, false))
+        self.encrypted(py, user.as_bytes(), plaintext.as_bytes(), flags_of(existing, cached_only, false))
     }
 
     #[pyo3(signature = (user, plaintext, *, existing = false, cached_only = false))]
@@ -202,7 +202,7 @@ impl Store {
         cached_only: bool,
     ) -> PyResult<Bound<'py, PyString>> {
         let (user, plaintext) = (text::utf8(user, "user")?, text::bytes(plaintext, "plaintext")?);
-        self.encrypted(py, &user, plaintext.bytes(), flags_of(existing, cached_only, false))
+        self.encrypted(py, user.as_bytes(), plaintext.bytes(), flags_of(existing, cached_only, false))
     }
 
     #[pyo3(signature = (user, token, *, strict = false, cached_only = false))]
@@ -216,7 +216,7 @@ impl Store {
     ) -> PyResult<Bound<'py, PyString>> {
         let (user, token) = (text::utf8(user, "user")?, text::text_or_bytes(token, "token")?);
         let flags = flags_of(false, cached_only, strict);
-        self.decrypted(py, &user, token.bytes(), flags, |written, _| text::plaintext(py, written))
+        self.decrypted(py, user.as_bytes(), token.bytes(), flags, |written, _| text::plaintext(py, written))
     }
 
     #[pyo3(signature = (user, token, *, strict = false, cached_only = false))]
@@ -230,7 +230,7 @@ impl Store {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (user, token) = (text::utf8(user, "user")?, text::text_or_bytes(token, "token")?);
         let flags = flags_of(false, cached_only, strict);
-        self.decrypted(py, &user, token.bytes(), flags, |written, _| Ok(PyBytes::new(py, written)))
+        self.decrypted(py, user.as_bytes(), token.bytes(), flags, |written, _| Ok(PyBytes::new(py, written)))
     }
 
     #[pyo3(signature = (user, token, *, cached_only = false))]
@@ -243,7 +243,7 @@ impl Store {
     ) -> PyResult<Bound<'py, PyBool>> {
         let (user, token) = (text::utf8(user, "user")?, text::text_or_bytes(token, "token")?);
         let flags = flags_of(false, cached_only, false) | KC_TELL_STALE;
-        self.decrypted(py, &user, token.bytes(), flags, |_, stale| Ok(PyBool::new(py, stale).to_owned()))
+        self.decrypted(py, user.as_bytes(), token.bytes(), flags, |_, stale| Ok(PyBool::new(py, stale).to_owned()))
     }
 
     #[pyo3(signature = (user, token, *, strict = false))]
@@ -255,7 +255,7 @@ impl Store {
         strict: bool,
     ) -> PyResult<Bound<'py, PyString>> {
         let (user, token) = (text::utf8(user, "user")?, text::text_or_bytes(token, "token")?);
-        let token = token.bytes();
+        let (user, token) = (user.as_bytes(), token.bytes());
         bytes_of(
             py,
             flags_of(false, false, strict),
@@ -283,6 +283,7 @@ impl Store {
     #[pyo3(signature = (user, *, existing = false, cached_only = false))]
     fn key(&self, py: Python, user: &Bound<PyString>, existing: bool, cached_only: bool) -> PyResult<Key> {
         let user = text::utf8(user, "user")?;
+        let user = user.as_bytes();
         let flags = flags_of(existing, cached_only, false);
         let mut ticket = 0;
         let mut asked = |flags, error| {

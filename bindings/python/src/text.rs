@@ -1,18 +1,36 @@
 //! Python's strings and bytes.
 
-use std::borrow::Cow;
-
 use keycask::ffi::status::{KC_E_ARGUMENT, KC_E_FORMAT};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::call::error_of;
 
+/// A string's UTF-8, in a bytes object of our own, which is wiped when it is dropped.
+pub struct Utf8<'py>(Bound<'py, PyBytes>);
+
+impl Utf8<'_> {
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Drop for Utf8<'_> {
+    fn drop(&mut self) {
+        let bytes = self.0.as_bytes();
+        // Python has one object for each of the shortest.
+        if bytes.len() > 1 {
+            // SAFETY: the object was made by `utf8` and handed to nobody, so that nothing else reads its bytes, ever.
+            unsafe { std::slice::from_raw_parts_mut(bytes.as_ptr().cast_mut(), bytes.len()) }.zeroize();
+        }
+    }
+}
+
 /// What a caller gave: a string's UTF-8, or bytes.
 pub enum Given<'a> {
-    Text(Cow<'a, str>),
+    Text(Utf8<'a>),
     Bytes(&'a [u8]),
     /// A copy of what may change meanwhile.
     Copied(Zeroizing<Vec<u8>>),
@@ -29,8 +47,8 @@ impl Given<'_> {
 }
 
 /// A string's UTF-8. One that has none holds half a surrogate pair, and is never part of the error.
-pub fn utf8<'a>(text: &'a Bound<PyString>, what: &str) -> PyResult<Cow<'a, str>> {
-    text.to_cow().map_err(|_| {
+pub fn utf8<'py>(text: &Bound<'py, PyString>, what: &str) -> PyResult<Utf8<'py>> {
+    text.encode_utf8().map(Utf8).map_err(|_| {
         let message = format!("the {what} holds half a surrogate pair, so that it has no UTF-8: give whole characters");
         error_of(text.py(), KC_E_ARGUMENT, &message, 0, 0)
     })
