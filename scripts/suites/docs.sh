@@ -9,7 +9,7 @@ tally "$PYTHON" scripts/examples.py
 
 links_lead_somewhere() {
     local document target dangling=0
-    for document in *.md docs/*.md tests/*/README.md; do
+    for document in *.md docs/*.md tests/*/README.md bindings/*/README.md; do
         while read -r target; do
             if [ ! -e "$(dirname "$document")/$target" ]; then
                 say "$document links to $target, which is not there"
@@ -22,7 +22,9 @@ links_lead_somewhere() {
 check "every link between documents leads somewhere" links_lead_somewhere
 every_crate_is_told() {
     local crate lacking=0
-    for crate in $(cargo tree --locked -e normal --prefix none -f '{p}' | awk '$1 != "keycask" { print $1 }' | sort -u); do
+    for crate in $(for manifest in Cargo.toml bindings/python/Cargo.toml; do
+        cargo tree --manifest-path "$manifest" --locked -e normal --prefix none -f '{p}'
+    done | awk '$1 !~ /^keycask/ { print $1 }' | sort -u); do
         grep -qE "(^| )$crate(,| |$)" <(sed 's/|/ /g' docs/dependencies.md) || { say "docs/dependencies.md lacks $crate"; lacking=1; }
     done
     return "$lacking"

@@ -69,6 +69,15 @@ check "a program outside the project uses it" outside
 alone() { [ "$(readelf --dyn-syms -W "$work"/home/gems/keycask-*/lib/keycask/keycask.so | awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }')" = Init_keycask ]; }
 check "its extension shows no other extension what is in it" alone
 
+example() {
+    local folder=$work/example
+    rm -rf "$folder" && mkdir -p "$folder"
+    awk '/^```ruby$/ { on = 1; next } /^```$/ && on { exit } on' "$binding/README.md" >"$folder/example.rb"
+    (cd "$folder" && API_KEY_MASTER_KEY=$(ruby -I "$work/lib" -I "$ROOT/$binding/lib" -r keycask -e 'print Keycask.generate_master_key') \
+        ruby -w -I "$work/lib" -I "$ROOT/$binding/lib" example.rb)
+}
+check "its README begins with a program that runs" example
+
 at_one_store
 in_ruby "$binding/bench.rb"
 totals
