@@ -124,8 +124,8 @@ pub fn calls(data: &[u8]) {
         let status = unsafe {
             match which % 23 {
                 0 => {
-                    let keys = [7u8; 64];
-                    let mut options = [0u32; 8];
+                    let keys = [7u8; 96];
+                    let mut options = [0u32; 10];
                     options[0] = if flags & 32 != 0 { size } else { size_of::<kc_options>() as u32 };
                     options[1] = flags & 4;
                     options[2] = u32::MAX;

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.types import TypeDecorator
 
 from ._errors import Error, FormatError, Status
@@ -53,7 +54,7 @@ def _let_out(error: Error) -> Error:
     """An error that SQLAlchemy passes on as it is. In one of its own it would show the statement's parameters, plaintext too."""
     kind = type(error)
     if kind not in _LET_OUT:
-        _LET_OUT[kind] = type(kind.__name__, (kind, sa.exc.DontWrapMixin), {"__module__": kind.__module__})
+        _LET_OUT[kind] = type(kind.__name__, (kind, DontWrapMixin), {"__module__": kind.__module__})
     error.__class__ = _LET_OUT[kind]
     return error
 
