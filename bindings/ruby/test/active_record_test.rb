@@ -2,6 +2,7 @@
 
 require_relative "helper"
 require "active_support"
+require "active_support/parameter_filter"
 require "keycask/active_record"
 require "logger"
 
@@ -13,6 +14,16 @@ ActiveRecord::Schema.define do
     table.text :openai_key_token
     table.string :openai_key_hash
     table.text :webhook
+  end
+end
+
+# As much of Rails as is asked for the parameters that it does not log.
+module Rails
+  CONFIG = Struct.new(:filter_parameters).new([:password])
+  APPLICATION = Struct.new(:config).new(CONFIG)
+
+  def self.application
+    APPLICATION
   end
 end
 
@@ -114,6 +125,9 @@ class ActiveRecordTest < KeycaskTest
     shown = log.string + account.inspect + account.attributes.to_s
     refute_includes shown, "sk-very-secret"
     refute_includes account.inspect, raw[0]
+    filter = ActiveSupport::ParameterFilter.new(Rails.application.config.filter_parameters)
+    shown = filter.filter("account" => { "openai_key" => "sk-very-secret", "webhook_key" => "sk", "owner_id" => "alice", "password" => "p" })
+    assert_equal({ "openai_key" => "[FILTERED]", "webhook_key" => "[FILTERED]", "owner_id" => "alice", "password" => "[FILTERED]" }, shown["account"])
   ensure
     ActiveRecord::Base.logger = nil
   end

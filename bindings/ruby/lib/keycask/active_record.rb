@@ -85,10 +85,19 @@ module Keycask
         end
         declared = Declared.new(name, column.to_s, user, store, strict, lookup&.to_s)
         self.keycasks = keycasks.merge(name => declared)
-        self.filter_attributes += [name, declared.column, declared.lookup].compact.map { |each| /\A#{each}\z/ }
+        keep_out_of_logs([name, declared.column, declared.lookup].compact.map { |each| /\A#{each}\z/ })
         define_method(name) { keycask_pending.fetch(name) { declared.opened(self, self[declared.column]) } }
         define_method(:"#{name}=") { |secret| write_keycask(declared, secret) }
         scope(:"with_#{name}", ->(secret) { where(declared.lookup => Keycask.hash_api_key(secret)) }) if lookup
+      end
+
+      # Out of +inspect+, and out of what Rails logs of a request's parameters.
+      private def keep_out_of_logs(names)
+        self.filter_attributes += names
+        return unless defined?(::Rails.application) && ::Rails.application
+
+        filters = ::Rails.application.config.filter_parameters
+        filters.concat(names - filters)
       end
 
       # Turns the plaintext of a column into tokens, a batch at a time, while others work: a value that changes meanwhile is left to
