@@ -16,6 +16,7 @@ tool cargo-cyclonedx "$CYCLONEDX"
 export PATH=$tools/bin:$PATH
 
 check "licences, bans and sources are what deny.toml allows" cargo deny --locked check bans licenses sources
+check "and those of the Python wheel too" cargo deny --locked --manifest-path bindings/python/Cargo.toml --config deny.toml check bans licenses sources
 bill() {
     cargo cyclonedx --format json --override-filename keycask.cdx && mv keycask.cdx.json target/keycask.cdx.json &&
         python3 -c 'import json; print(len(json.load(open("target/keycask.cdx.json"))["components"]), "components")'
