@@ -64,20 +64,19 @@ internal static class RunningTests
 
     public static void The_collector_may_come_in_the_middle_of_a_call(string folder)
     {
-        using var stop = new CancellationTokenSource();
+        // So many collections and no more: a collector that never rests leaves a thread on a small machine no time to call.
         Task collecting = Task.Run(() =>
         {
-            while (!stop.IsCancellationRequested)
+            for (int number = 0; number < 2000; number++)
                 GC.Collect(0);
         });
-        for (int number = 0; number < 3000; number++)
+        do
         {
             // The store is last used in the call: the handle alone keeps it.
             string token = KeycaskStore.Open(":memory:", With(MasterKey)).Encrypt("alice", "sk");
             Holds(token.StartsWith("v2:"));
         }
-        stop.Cancel();
-        collecting.Wait();
+        while (!collecting.IsCompleted);
     }
 
     public static void A_million_calls_take_no_more_memory(string folder)
