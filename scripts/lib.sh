@@ -169,8 +169,9 @@ at_one_store() {
         peers+=("Go=$work/go")
     fi
     if [ -f "$csharp" ] && need_dotnet; then peers+=("C#=${DOTNET_RUN[*]} $csharp"); fi
-    if [ -d "$home" ]; then peers+=("Ruby=env -u LD_LIBRARY_PATH GEM_HOME=$home GEM_PATH=$home ruby $ROOT/tests/consumer/ruby/main.rb"); fi
-    if [ -x "$python" ]; then peers+=("Python=$python $ROOT/tests/consumer/python/main.py"); fi
+    local ruby=(env -u LD_LIBRARY_PATH "GEM_HOME=$home" "GEM_PATH=$home" ruby)
+    if "${ruby[@]}" -e 'require "keycask"' 2>/dev/null; then peers+=("Ruby=${ruby[*]} $ROOT/tests/consumer/ruby/main.rb"); fi
+    if "$python" -c 'import keycask' 2>/dev/null; then peers+=("Python=$python $ROOT/tests/consumer/python/main.py"); fi
     local names=("${peers[@]%%=*}")
     figures "${names[*]} and the module at one store" "$PYTHON" tests/interop/peers.py "${peers[@]}"
 }
