@@ -46,13 +46,32 @@ holds_all() {
     done
 }
 check "it holds both targets and the library" holds_all
-check "and its symbols are a package beside it" test -f "$work/feed/Keycask.1.0.0.snupkg"
-consumed() {
-    mkdir -p "$work/consumer" && cp tests/consumer/csharp/* "$work/consumer" && cd "$work/consumer" || return
-    printf '<configuration><packageSources><clear/><add key="local" value="../feed"/></packageSources></configuration>\n' >nuget.config
-    NUGET_PACKAGES=$work/packages build_csharp . build && "${DOTNET_RUN[@]}" bin/Release/netcoreapp3.1/consumer.dll
+# Portable PDB says by this number that a source is embedded.
+symbols() {
+    python3 - "$work/feed/Keycask.1.0.0.snupkg" <<'PYTHON'
+import sys, uuid, zipfile
+package = zipfile.ZipFile(sys.argv[1])
+embedded = uuid.UUID("0E8A571B-6926-466E-B4AD-8AB04611F5FE").bytes_le
+assert [embedded in package.read(name) for name in package.namelist() if name.endswith(".pdb")] == [True, True]
+PYTHON
 }
-check "a program of its own uses it from a feed" consumed
+check "and its symbols, with the source in them, are a package beside it" symbols
+twice() {
+    local first
+    first=$(sha256sum "$work"/bin/Keycask/Release/*/Keycask.dll)
+    build_csharp "$binding/Keycask" build --no-incremental && [ "$first" = "$(sha256sum "$work"/bin/Keycask/Release/*/Keycask.dll)" ]
+}
+check "built again it is the same, byte for byte" twice
+# Outside the project, so that nothing of it is found from there; what was built is kept for peers.py.
+consumed() {
+    local outside
+    outside=$(mktemp -d)
+    cp tests/consumer/csharp/* "$outside" && cd "$outside" || return
+    printf '<configuration><packageSources><clear/><add key="local" value="%s"/></packageSources></configuration>\n' "$work/feed" >nuget.config
+    NUGET_PACKAGES=$work/packages build_csharp . build && "${DOTNET_RUN[@]}" bin/Release/netcoreapp3.1/consumer.dll &&
+        mkdir "$work/consumer" && cp -r bin "$work/consumer" && cd / && rm -rf "$outside"
+}
+check "a program outside the project uses it from a feed" consumed
 
 at_one_store
 

@@ -28,8 +28,27 @@ for_every_python() { ls "$work"/wheel/keycask-*-cp39-abi3-*.whl; }
 check "for every Python from 3.9 on" for_every_python
 installed() { python3 -m venv "$work/empty" && "$work/empty/bin/pip" install --quiet --no-index --no-deps "$work"/wheel/keycask-*.whl; }
 check "the wheel is installed into an empty environment" installed
-used() { cd "$work" && "$work/empty/bin/python" -W error "$ROOT/tests/consumer/python/main.py"; }
+used() {
+    local outside
+    outside=$(mktemp -d)
+    cp tests/consumer/python/main.py "$outside" && cd "$outside" && "$work/empty/bin/python" -W error main.py && cd / && rm -rf "$outside"
+}
 check "and used by a program outside the project" used
+# Every other Python of this machine, those that pyenv keeps too.
+each_python() {
+    local python home tried=0
+    for python in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3 /usr/bin/python3.[0-9]*[0-9]; do
+        "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || continue
+        home=$(mktemp -d)
+        "$python" -m venv --without-pip "$home" && cp -r "$work"/empty/lib/python3*/site-packages/keycask "$home"/lib/python3*/site-packages || return
+        "$home/bin/python" -W error tests/consumer/python/main.py && "$home/bin/python" -W error -c 'import keycask.aio, keycask.compat' || return
+        rm -rf "$home"
+        tried=$((tried + 1))
+    done
+    say "$tried"
+    [ "$tried" -gt 0 ]
+}
+check "and every Python of this machine from 3.9 on uses it" each_python
 bare() { cd "$work" && "$work/empty/bin/python" -W error -c 'import keycask.aio, keycask.compat'; }
 check "all of it but SQLAlchemy's part needs no other package" bare
 

@@ -2,7 +2,7 @@
 # The Ruby binding: its tests under ruby -w, and its gem, built and installed.
 
 source "$(dirname "$0")/../lib.sh"
-need gcc libc6-dev make pkg-config ruby ruby-dev ruby-minitest ruby-activerecord ruby-sqlite3 puma
+need gcc libc6-dev cmake make pkg-config binutils ruby ruby-dev ruby-minitest ruby-activerecord ruby-sqlite3 puma
 build_library
 python_environment
 work=$ROOT/target/ruby
@@ -64,9 +64,24 @@ installed() {
         gem install --local --no-document --quiet "$work"/gem/keycask-*.gem
 }
 check "and installed into an empty GEM_HOME, the library built with it" installed
-outside() { (cd "$work" && env -u LD_LIBRARY_PATH GEM_HOME="$work/home" GEM_PATH="$work/home" ruby -w "$ROOT/tests/consumer/ruby/main.rb"); }
-check "a program outside the project uses it" outside
+# outside HOME: a program that is not in the project uses the gem that is installed there.
+outside() {
+    local folder
+    folder=$(mktemp -d)
+    cp tests/consumer/ruby/main.rb "$folder" && cd "$folder" &&
+        env -u LD_LIBRARY_PATH GEM_HOME="$1" GEM_PATH="$1" ruby -w main.rb && cd / && rm -rf "$folder"
+}
+check "a program outside the project uses it" outside "$work/home"
 alone() { [ "$(readelf --dyn-syms -W "$work"/home/gems/keycask-*/lib/keycask/keycask.so | awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }')" = Init_keycask ]; }
+rm -rf "${work:?}/beside" "$work/prefix"
+on_an_installed_one() {
+    cmake -S . -B "$work/build" -DKEYCASK_CARGO_TARGET_DIR="$CARGO_TARGET_DIR" -DCMAKE_INSTALL_LIBDIR=lib -DKEYCASK_TESTS=OFF &&
+        cmake --build "$work/build" && cmake --install "$work/build" --prefix "$work/prefix" &&
+        env -u LD_LIBRARY_PATH PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" GEM_HOME="$work/beside" GEM_PATH="$work/beside" \
+            gem install --local --no-document --quiet "$work"/gem/keycask-*.gem &&
+        readelf -d "$work"/beside/gems/keycask-*/lib/keycask/keycask.so | grep -q 'NEEDED.*libkeycask.so.1' && outside "$work/beside"
+}
+check "where pkg-config finds a library, the gem takes that" on_an_installed_one
 check "its extension shows no other extension what is in it" alone
 
 example() {

@@ -22,7 +22,8 @@ namespace Keycask
     {
         /// <summary>
         /// The master keys, of 32 bytes each, the current one first. Null: those of API_KEY_MASTER_KEY and
-        /// API_KEY_MASTER_KEY_PREVIOUS, or of the files that their _FILE variables name.
+        /// API_KEY_MASTER_KEY_PREVIOUS, or of the files that their _FILE variables name: as the process was started with them,
+        /// since what .NET sets afterwards, no library sees.
         /// </summary>
         public IReadOnlyList<Secret>? MasterKeys { get; set; }
 

@@ -15,6 +15,25 @@ require "time"
 #
 # Everything may be called from any thread and any Ractor at any time, also while another closes the store; stores and keys that
 # were opened before a fork work in the child. What a function promises of durability and freshness is said in keycask.h.
+#
+# @!method self.encrypted?(value)
+#   Whether a value is a token, and not plaintext from before tokens.
+#   @return [Boolean]
+# @!method self.hash_api_key(api_key)
+#   The lookup hash of an API key: 64 lower-case hex digits, by which it is found without being kept.
+#   @return [String]
+# @!method self.generate_master_key
+#   Makes a new master key, as the text that API_KEY_MASTER_KEY holds.
+#   @return [String]
+# @!method self.decode_master_key(text)
+#   The 32 bytes of a master key's text.
+#   @return [String] BINARY
+#   @raise [MasterKeyInvalidError]
+# @!method self.handle_count
+#   How many stores and keys are open in this process. A test that ends with another count has found a leak.
+#   @return [Integer]
+# @!method self.library_version
+#   @return [String]
 module Keycask
 end
 

@@ -27,6 +27,9 @@ class PumaTest < KeycaskTest
       bind "unix://#{place}"
       #{'preload_app!' if preload}
       prune_bundler false
+      # Else Puma itself closes a connection that it accepted and whose request it has not read when a worker ends.
+      queue_requests false
+      drain_on_shutdown
       quiet
       rackup #{File.expand_path('app.ru', __dir__).inspect}
       environment "production"

@@ -25,35 +25,42 @@ class RunningTest < KeycaskTest
     assert_empty wrong
   end
 
-  # While a thread waits for the file's lock, this one opens it: were Ruby's lock kept, nobody could.
-  def test_a_thread_that_waits_for_the_disk_does_not_stop_the_others
-    patient = keep(Keycask.open(@path, master_key: MASTER_KEY, busy_timeout: 600))
+  # A thread that waits for the file's lock, with what is done meanwhile; the lock is let go by this thread. What the waiting one made.
+  def waiting(patient, user, secret)
     patient.encrypt("alice", "sk")
     other = SQLite3::Database.new(@path)
     other.execute("BEGIN EXCLUSIVE")
-    waiting = Thread.new { patient.encrypt("new", "sk") }
+    thread = Thread.new { patient.encrypt(user, secret) }
     Thread.pass while patient.stats.busy_waits.zero?
+    yield
     other.execute("ROLLBACK")
     other.close
-    assert_equal "sk", patient.decrypt("new", waiting.value)
+    thread.value
+  end
+
+  def patient
+    keep(Keycask.open(@path, master_key: MASTER_KEY, busy_timeout: 600))
+  end
+
+  # Were Ruby's lock kept by the thread that waits, nobody could let it go.
+  def test_a_thread_that_waits_for_the_disk_does_not_stop_the_others
+    opened = patient
+    worked = 0
+    token = waiting(opened, "new", "sk") { 100.times { worked += 1 } }
+    assert_equal [100, "sk"], [worked, opened.decrypt("new", token)]
   end
 
   # What is given may be changed by another thread while a call waits without Ruby's lock.
   def test_a_string_that_changes_while_a_call_waits_is_taken_as_it_was
-    patient = keep(Keycask.open(@path, master_key: MASTER_KEY, busy_timeout: 600))
-    patient.encrypt("alice", "sk")
-    other = SQLite3::Database.new(@path)
-    other.execute("BEGIN EXCLUSIVE")
+    opened = patient
     user = +"new user"
     secret = "s" * 100
-    waiting = Thread.new { patient.encrypt(user, secret) }
-    Thread.pass while patient.stats.busy_waits.zero?
-    user.replace("u" * 5000)
-    secret.replace("t" * 5000)
-    GC.compact if GC.respond_to?(:compact)
-    other.execute("ROLLBACK")
-    other.close
-    assert_equal "s" * 100, patient.decrypt("new user", waiting.value)
+    token = waiting(opened, user, secret) do
+      user.replace("u" * 5000)
+      secret.replace("t" * 5000)
+      GC.compact if GC.respond_to?(:compact)
+    end
+    assert_equal "s" * 100, opened.decrypt("new user", token)
   end
 
   def test_forks_from_busy_threads_work_and_repeat_no_nonce

@@ -17,8 +17,21 @@ def build_the_one_that_the_gem_brings
   $LOCAL_LIBS << " #{target}/release/libkeycask.a " << File.read("#{BROUGHT}/abi/system-libraries.txt").split.map { |name| "-l#{name}" }.join(" ")
 end
 
+# Where the system's linker does not look by itself, the extension says where its library lies.
+def find_it_again(folder)
+  $LDFLAGS << " -Wl,-rpath,#{folder}" unless folder.start_with?("/usr/lib", "/lib", "/usr/local/lib")
+end
+
+def find_the_installed_one
+  return have_library("keycask", "kc_abi_version", "keycask.h") if with_config("keycask-dir") || with_config("keycask-lib")
+  return false unless pkg_config("keycask")
+
+  find_it_again(pkg_config("keycask", "variable=libdir"))
+  true
+end
+
 dir_config("keycask")
-installed = with_config("keycask-dir") || with_config("keycask-lib") ? have_library("keycask", "kc_abi_version", "keycask.h") : pkg_config("keycask")
+installed = find_the_installed_one
 build_the_one_that_the_gem_brings unless installed
 
 $CFLAGS << " -std=gnu11"

@@ -3,20 +3,50 @@
 module Keycask
   # An open key store. Frozen, and so shared by threads and Ractors as it is.
   #
-  # Besides what is here, the extension gives it:
-  #
-  # - +encrypt(user, secret, existing: false, cached_only: false)+ → a token. A user without a key gets one, durable when this
-  #   returns; with +existing+ they do not ({UnknownUserError}). With +cached_only+, {WouldBlockError} rather than touch the store.
-  #   Strings go in as UTF-8, binary ones as their bytes.
-  # - +decrypt(user, token, strict: false, cached_only: false)+ → the secret, UTF-8. It never makes a key. With +strict+, tokens in
-  #   canonical form alone.
-  # - +decrypt_bytes+ → the same, BINARY
-  # - +stale?(user, token)+ → whether it was made under an earlier key of the user, so that +reencrypt+ is due
-  # - +reencrypt(user, token)+ → a token under the user's current key
-  # - +key(user)+, +pool_key+ → a {Key}: a user's, or that of values that belong to no single user
-  # - +erase_user(user)+ destroys a user's keys, and with them every secret of theirs; +restore_user+ lets them begin anew
-  # - +rotate_user(user)+ gives a user another key; +forget_versions+ destroys the earlier ones
-  # - +close+, which may come twice; +closed?+
+  # @!method encrypt(user, secret, existing: false, cached_only: false)
+  #   Encrypts a user's secret to a token. A user without a key gets one, durable when this returns.
+  #   @param user [String] 1 to 4,096 bytes of UTF-8
+  #   @param secret [String] up to 64 MiB; UTF-8, or a binary string's bytes
+  #   @param existing [Boolean] {UnknownUserError} rather than make a key
+  #   @param cached_only [Boolean] {WouldBlockError} rather than touch the store
+  #   @return [String] the token, UTF-8
+  # @!method decrypt(user, token, strict: false, cached_only: false)
+  #   Decrypts a user's token. It never makes a key.
+  #   @param strict [Boolean] take the canonical form alone
+  #   @return [String] the secret, UTF-8
+  #   @raise [FormatError, AuthenticationError, UnknownUserError, UserDestroyedError]
+  # @!method decrypt_bytes(user, token, strict: false, cached_only: false)
+  #   {#decrypt} of what is no text.
+  #   @return [String] the secret, BINARY
+  # @!method stale?(user, token, cached_only: false)
+  #   Whether a token was made under an earlier key of the user, so that {#reencrypt} is due.
+  #   @return [Boolean]
+  # @!method reencrypt(user, token, strict: false)
+  #   Makes of a user's token one under their current key.
+  #   @return [String]
+  # @!method key(user, existing: false, cached_only: false)
+  #   A user's key, for many values of theirs. It follows the user's current key, and ends with the store.
+  #   @return [Key]
+  # @!method pool_key
+  #   The key for values that belong to no single user.
+  #   @return [Key]
+  # @!method erase_user(user)
+  #   Destroys a user's keys, and with them every secret of theirs, wherever its token lies.
+  #   @return [nil]
+  # @!method restore_user(user)
+  #   Lets an erased user begin anew, with another key.
+  #   @return [nil]
+  # @!method rotate_user(user)
+  #   Gives a user another key. The one that they have is kept for reading.
+  #   @return [nil]
+  # @!method forget_versions(user)
+  #   Destroys a user's earlier keys: what was made under them opens no more.
+  #   @return [nil]
+  # @!method close
+  #   Ends the store, and the keys that came from it. Calls in flight finish. A second time it does nothing.
+  #   @return [nil]
+  # @!method closed?
+  #   @return [Boolean]
   class Store
     # KC_NONE: none, where zero would mean the default.
     NONE = 2**32 - 1
