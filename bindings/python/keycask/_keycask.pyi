@@ -5,7 +5,7 @@ from typing import Optional, Union, final
 
 from ._records import Progress, Report, Stats, User
 
-MasterKey = Union[str, bytes, bytearray]
+Text = Union[str, bytes, bytearray]
 
 @final
 class Store:
@@ -15,7 +15,7 @@ class Store:
     def open(
         location: Union[str, os.PathLike[str]],
         *,
-        master_key: Union[MasterKey, Iterable[MasterKey], None] = None,
+        master_key: Union[Text, Iterable[Text], None] = None,
         read_only: bool = False,
         must_exist: bool = False,
         snapshots: bool = False,
@@ -41,16 +41,16 @@ class Store:
         self, user: str, plaintext: Union[bytes, bytearray], *, existing: bool = False, cached_only: bool = False
     ) -> str:
         """`encrypt` of bytes."""
-    def decrypt(self, user: str, token: MasterKey, *, strict: bool = False, cached_only: bool = False) -> str:
+    def decrypt(self, user: str, token: Text, *, strict: bool = False, cached_only: bool = False) -> str:
         """Decrypts a user's token. It never makes a key: UnknownUserError.
 
         strict: take the canonical form alone. A plaintext that is no UTF-8 is FormatError: use `decrypt_bytes`.
         """
-    def decrypt_bytes(self, user: str, token: MasterKey, *, strict: bool = False, cached_only: bool = False) -> bytes:
+    def decrypt_bytes(self, user: str, token: Text, *, strict: bool = False, cached_only: bool = False) -> bytes:
         """`decrypt` to bytes."""
-    def is_stale(self, user: str, token: MasterKey, *, cached_only: bool = False) -> bool:
+    def is_stale(self, user: str, token: Text, *, cached_only: bool = False) -> bool:
         """Whether a token was made under a key that is no longer the user's current one, so that `reencrypt` is due."""
-    def reencrypt(self, user: str, token: MasterKey, *, strict: bool = False) -> str:
+    def reencrypt(self, user: str, token: Text, *, strict: bool = False) -> str:
         """Makes of a user's token one under their current key."""
     def key(self, user: str, *, existing: bool = False, cached_only: bool = False) -> Key:
         """A user's key, for many values of theirs. It follows the user's current key, and ends with the store."""
@@ -97,9 +97,9 @@ class Key:
         """Encrypts a secret to a token."""
     def encrypt_bytes(self, plaintext: Union[bytes, bytearray]) -> str:
         """`encrypt` of bytes."""
-    def decrypt(self, token: MasterKey, *, strict: bool = False) -> str:
+    def decrypt(self, token: Text, *, strict: bool = False) -> str:
         """Decrypts a token made under this key."""
-    def decrypt_bytes(self, token: MasterKey, *, strict: bool = False) -> bytes:
+    def decrypt_bytes(self, token: Text, *, strict: bool = False) -> bytes:
         """`decrypt` to bytes."""
     def export(self) -> bytes:
         """The key's 32 bytes. Whoever has them opens every token made under it."""

@@ -1,8 +1,10 @@
 //! The module's functions.
 
+use std::ffi::CStr;
+
 use keycask::MasterKey;
 use keycask::ffi::lengths::{KC_HASH_SIZE, KC_KEY_SIZE, KC_MASTER_KEY_TEXT_SIZE};
-use keycask::ffi::library::kc_handle_count;
+use keycask::ffi::library::{kc_handle_count, kc_version};
 use keycask::ffi::master_key::{kc_master_key_decode, kc_master_key_generate};
 use keycask::ffi::secrets::{kc_hash, kc_is_encrypted};
 use pyo3::prelude::*;
@@ -15,8 +17,9 @@ use crate::store::flags_of;
 use crate::text;
 
 #[pyfunction]
-pub fn version() -> &'static str {
-    env!("CARGO_PKG_VERSION")
+pub fn version() -> std::borrow::Cow<'static, str> {
+    // SAFETY: the library's version is a static text that ends in a NUL.
+    unsafe { CStr::from_ptr(kc_version()) }.to_string_lossy()
 }
 
 #[pyfunction]
@@ -43,7 +46,7 @@ pub fn hash_api_key<'py>(py: Python<'py>, api_key: &Bound<'py, PyAny>) -> PyResu
             kc_hash(api_key.as_ptr().cast(), api_key.len(), hex.as_mut_ptr().cast(), KC_HASH_SIZE, &mut len, error)
         }
     })?;
-    text::token(py, &hex[..len])
+    text::string(py, &hex[..len])
 }
 
 #[pyfunction]
@@ -53,7 +56,7 @@ pub fn generate_master_key(py: Python) -> PyResult<Bound<PyString>> {
         // SAFETY: the room has its capacity.
         unsafe { kc_master_key_generate(made.as_mut_ptr().cast(), KC_MASTER_KEY_TEXT_SIZE, &mut len, error) }
     })?;
-    text::token(py, &made[..len])
+    text::string(py, &made[..len])
 }
 
 pub fn decoded_master_key(given: &Bound<PyString>) -> PyResult<Zeroizing<[u8; KC_KEY_SIZE]>> {
@@ -122,5 +125,5 @@ pub fn decrypt_under<'py>(
 ) -> PyResult<Bound<'py, PyString>> {
     let key = Key::import(text::bytes(key, "key")?.bytes())?;
     let token = text::utf8(token, "token")?;
-    key.decrypted(py, token.as_bytes(), flags_of(false, false, false), |written| text::plaintext(py, written))
+    key.decrypted(py, token.as_bytes(), flags_of(false, false, false), |written| text::string(py, written))
 }

@@ -48,7 +48,7 @@ impl Key {
                     error,
                 )
             },
-            |written, _| text::token(py, written),
+            |written, _| text::string(py, written),
         )
     }
 
@@ -99,7 +99,7 @@ impl Key {
     #[pyo3(signature = (token, *, strict = false))]
     fn decrypt<'py>(&self, py: Python<'py>, token: &Bound<'py, PyAny>, strict: bool) -> PyResult<Bound<'py, PyString>> {
         let token = text::text_or_bytes(token, "token")?;
-        self.decrypted(py, token.bytes(), flags_of(false, false, strict), |written| text::plaintext(py, written))
+        self.decrypted(py, token.bytes(), flags_of(false, false, strict), |written| text::string(py, written))
     }
 
     #[pyo3(signature = (token, *, strict = false))]

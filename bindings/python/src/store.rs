@@ -99,7 +99,7 @@ impl Store {
                     error,
                 )
             },
-            |written, _| text::token(py, written),
+            |written, _| text::string(py, written),
         )
     }
 
@@ -216,7 +216,7 @@ impl Store {
     ) -> PyResult<Bound<'py, PyString>> {
         let (user, token) = (text::utf8(user, "user")?, text::text_or_bytes(token, "token")?);
         let flags = flags_of(false, cached_only, strict);
-        self.decrypted(py, user.as_bytes(), token.bytes(), flags, |written, _| text::plaintext(py, written))
+        self.decrypted(py, user.as_bytes(), token.bytes(), flags, |written, _| text::string(py, written))
     }
 
     #[pyo3(signature = (user, token, *, strict = false, cached_only = false))]
@@ -276,7 +276,7 @@ impl Store {
                     error,
                 )
             },
-            |written, _| text::token(py, written),
+            |written, _| text::string(py, written),
         )
     }
 

@@ -76,13 +76,8 @@ pub fn text_or_bytes<'a>(given: &'a Bound<PyAny>, what: &str) -> PyResult<Given<
     })
 }
 
-/// A string of what a call wrote, which is ASCII.
-pub fn token<'py>(py: Python<'py>, written: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    plaintext(py, written)
-}
-
-/// A string of a plaintext. Python's own decoding error would hold the plaintext.
-pub fn plaintext<'py>(py: Python<'py>, written: &[u8]) -> PyResult<Bound<'py, PyString>> {
+/// A string of what a call wrote. Python's own decoding error would hold the plaintext.
+pub fn string<'py>(py: Python<'py>, written: &[u8]) -> PyResult<Bound<'py, PyString>> {
     match std::str::from_utf8(written) {
         Ok(text) => Ok(PyString::new(py, text)),
         Err(_) => {
