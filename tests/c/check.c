@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include "temporary.h"
+
 #include <dirent.h>
 #include <ftw.h>
 #include <sqlite3.h>
@@ -117,13 +119,10 @@ static int remove_entry(const char *path, const struct stat *found, int type, st
 }
 
 void check_run(const char *name, void (*body)(void)) {
-  char folder[4096];
-  const char *parent = getenv("TMPDIR");
   size_t handles = kc_handle_count();
 
-  snprintf(folder, sizeof folder, "%s/keycask-XXXXXX", parent != NULL ? parent : "/tmp");
-  if (mkdtemp(folder) == NULL || chdir(folder) != 0)
-    give_up(folder);
+  if (make_temporary_folder() != 0 || chdir(temporary_folder) != 0)
+    give_up(temporary_folder);
   unsetenv("API_KEY_MASTER_KEY");
   unsetenv("API_KEY_MASTER_KEY_FILE");
 
@@ -134,8 +133,8 @@ void check_run(const char *name, void (*body)(void)) {
   if (kc_handle_count() != handles && report(__FILE__, __LINE__))
     printf("%zu handles were open before it, and %zu after it\n", handles, kc_handle_count());
 
-  if (chdir("/") != 0 || nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
-    give_up(folder);
+  if (chdir("/") != 0 || nftw(temporary_folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
+    give_up(temporary_folder);
   if (test.failures > MOST_REPORTS)
     printf("%s: %d checks failed\n", name, test.failures);
   passed += test.failures == 0 && !test.skipped;

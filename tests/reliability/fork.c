@@ -19,6 +19,8 @@
 
 #include "keycask.h"
 
+#include "../c/temporary.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -62,7 +64,7 @@ static struct {
 static char *nonces;
 static size_t *nonce_count, nonce_capacity, nonce_quota;
 
-static char path[4096];
+static char path[PATH_MAX + 16];
 static kc_store *store;
 static kc_key *key;
 static char cached_token[80], key_token[80];
@@ -516,10 +518,9 @@ int main(int count, char **arguments) {
   nonces = shared(nonce_capacity * NONCE);
   nonce_count = shared(sizeof *nonce_count);
 
-  char folder[] = "/tmp/keycask-XXXXXX";
-  if (mkdtemp(folder) == NULL)
-    give_up(folder);
-  snprintf(path, sizeof path, "%s/keys.db", folder);
+  if (make_temporary_folder() != 0)
+    give_up(temporary_folder);
+  snprintf(path, sizeof path, "%s/keys.db", temporary_folder);
   kc_free(open_store());
   if (wal)
     to_wal();
@@ -547,6 +548,6 @@ int main(int count, char **arguments) {
     snprintf(file, sizeof file, "%s%s", path, FILES[i]);
     unlink(file);
   }
-  rmdir(folder);
+  rmdir(temporary_folder);
   return all->errors > 0 || all->hangs > 0 || lost > 0 || repeated > 0 || longest_fork > allowed || all->met == 0;
 }

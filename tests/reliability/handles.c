@@ -14,6 +14,8 @@
 
 #include "keycask.h"
 
+#include "../c/temporary.h"
+
 #include <getopt.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -39,7 +41,7 @@ static char token[80];
 static int stop;
 static unsigned long made, calls, answered, refused, stale, errors;
 static char first_error[700];
-static char path[64];
+static char path[PATH_MAX + 16];
 
 #define GET(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
 #define SET(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
@@ -270,12 +272,11 @@ int main(int count, char **arguments) {
       case 't': tickets = (unsigned long)atol(optarg); break;
       default: return 2;
     }
-  char folder[] = "/tmp/keycask-XXXXXX";
   kc_error why;
   kc_store *store;
-  if (mkdtemp(folder) == NULL)
+  if (make_temporary_folder() != 0)
     return 2;
-  snprintf(path, sizeof path, "%s/keys.db", folder);
+  snprintf(path, sizeof path, "%s/keys.db", temporary_folder);
   if (kc_open(path, KC_NUL_TERMINATED, MASTER_KEY, sizeof MASTER_KEY, NULL, &store, &why) != KC_OK
       || kc_encrypt(store, USER, KC_NUL_TERMINATED, SECRET, sizeof SECRET - 1, NULL, token, sizeof token, NULL, &why)
           != KC_OK) {
@@ -305,6 +306,6 @@ int main(int count, char **arguments) {
   if (errors > 0)
     printf("  the first error: %s\n", first_error);
   unlink(path);
-  rmdir(folder);
+  rmdir(temporary_folder);
   return errors > 0 || kc_handle_count() != 0 || answered == 0 || refused == 0;
 }

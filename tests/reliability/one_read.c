@@ -14,6 +14,8 @@
 
 #include "keycask.h"
 
+#include "../c/temporary.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -142,14 +144,14 @@ static int asked_at_once(const char *path, int threads, int encrypting) {
 int main(int argc, char **argv) {
   const struct option options[] = { { "threads", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 } };
   int threads = 3000, decrypting = -1, creating = -1;
-  char folder[] = "/tmp/keycask-XXXXXX", path[100], name[40];
+  char path[PATH_MAX + 16], name[40];
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (option != 't')
       return 2;
     threads = atoi(optarg);
   }
-  check(mkdtemp(folder) != NULL, "mkdtemp");
-  snprintf(path, sizeof path, "%s/keys.db", folder);
+  check(make_temporary_folder() == 0, "mkdtemp");
+  snprintf(path, sizeof path, "%s/keys.db", temporary_folder);
   open_store(path);
   check(kc_encrypt(store, "alice", 5, SECRET, strlen(SECRET), NULL, token, sizeof token, NULL, NULL) == KC_OK, "kc_encrypt");
   kc_free(store);
@@ -164,6 +166,6 @@ int main(int argc, char **argv) {
   printf("%d threads asked at once: an uncached user, %d store read; a new user, %d store read and "
          "1 creation; %d calls failed\n", threads, decrypting, creating - 1, failed);
   unlink(path);
-  rmdir(folder);
+  rmdir(temporary_folder);
   return decrypting != 1 || creating != 2 || failed > 0;
 }

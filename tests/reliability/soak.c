@@ -14,6 +14,8 @@
 
 #include "keycask.h"
 
+#include "../c/temporary.h"
+
 #include <dirent.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -36,7 +38,7 @@ static const unsigned char MASTER_KEY[KC_KEY_SIZE] = "0123456789abcdefghijklmnop
 static char tokens[USERS][80];
 
 static kc_store *store;
-static char path[64];
+static char path[PATH_MAX + 16];
 static pthread_rwlock_t pause_all = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static int stop;
 static unsigned long calls, users, openings, errors;
@@ -149,10 +151,9 @@ int main(int count, char **arguments) {
       seconds = atof(optarg);
     else
       return 2;
-  char folder[] = "/tmp/keycask-XXXXXX";
-  if (mkdtemp(folder) == NULL)
+  if (make_temporary_folder() != 0)
     return 2;
-  snprintf(path, sizeof path, "%s/keys.db", folder);
+  snprintf(path, sizeof path, "%s/keys.db", temporary_folder);
   memset(tokens, 1, sizeof tokens); /* Resident from the beginning. */
   memset(tokens, 0, sizeof tokens);
 
@@ -195,6 +196,6 @@ int main(int count, char **arguments) {
   if (errors > 0)
     printf("  the first error: %s\n", first_error);
   unlink(path);
-  rmdir(folder);
+  rmdir(temporary_folder);
   return errors > 0 || !flat || kc_handle_count() != 0;
 }
