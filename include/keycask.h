@@ -224,6 +224,12 @@ typedef struct kc_store kc_store;
 #define KC_OPEN_SNAPSHOTS 4
 
 /**
+ * From now on this process locks no memory for keys, of any handle. Else they are never swapped out, as far as half of
+ * RLIMIT_MEMLOCK reaches, master keys and pool keys first; kc_stats tells what is locked.
+ */
+#define KC_OPEN_UNLOCKED 8
+
+/**
  * How kc_open opens. Begin with KC_OPTIONS_INIT; zero means the default.
  */
 typedef struct kc_options {
@@ -726,15 +732,17 @@ typedef struct kc_user_info {
  * What an open store has done. Begin with KC_STORE_STATS_INIT.
  */
 typedef struct kc_store_stats {
-  uint32_t size;          /**< sizeof(kc_store_stats). */
-  uint32_t reserved;      /**< 0. */
-  uint64_t cached_users;  /**< Users whose keys are cached now. */
-  uint64_t hits;          /**< Calls that found their key in the cache. */
-  uint64_t misses;        /**< Calls that did not. */
-  uint64_t store_reads;   /**< Reading transactions. */
-  uint64_t commits;       /**< Writing transactions. */
-  uint64_t busy_waits;    /**< Times that a call waited for a lock of others. */
-  uint64_t handles;       /**< Handles open in this process, as kc_handle_count. */
+  uint32_t size;            /**< sizeof(kc_store_stats). */
+  uint32_t reserved;        /**< 0. */
+  uint64_t cached_users;    /**< Users whose keys are cached now. */
+  uint64_t hits;            /**< Calls that found their key in the cache. */
+  uint64_t misses;          /**< Calls that did not. */
+  uint64_t store_reads;     /**< Reading transactions. */
+  uint64_t commits;         /**< Writing transactions. */
+  uint64_t busy_waits;      /**< Times that a call waited for a lock of others. */
+  uint64_t handles;         /**< Handles open in this process, as kc_handle_count. */
+  uint64_t locked_bytes;    /**< Bytes of keys and their schedules in this process's locked memory. */
+  uint64_t unlocked_bytes;  /**< Bytes of them in memory that could not be locked, or was not to be. */
 } kc_store_stats;
 
 /**

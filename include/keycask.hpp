@@ -371,6 +371,8 @@ struct options {
   bool must_exist = false;
   /** This process will be snapshotted, and resumed more than once. */
   bool snapshots = false;
+  /** From now on this process locks no memory for keys (mlock). */
+  bool unlocked = false;
   /** How long a call waits for others' locks; 0: not at all. */
   std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(5000);
   /** Users whose keys are kept unwrapped; 0: none. */
@@ -399,7 +401,7 @@ class store {
       : handle_(nullptr) {
     kc_options c = KC_OPTIONS_INIT;
     c.flags = (how.read_only ? KC_OPEN_READ_ONLY : 0U) | (how.must_exist ? KC_OPEN_MUST_EXIST : 0U) |
-              (how.snapshots ? KC_OPEN_SNAPSHOTS : 0U);
+              (how.snapshots ? KC_OPEN_SNAPSHOTS : 0U) | (how.unlocked ? KC_OPEN_UNLOCKED : 0U);
     const auto timeout = how.busy_timeout.count();
     c.busy_timeout_ms = timeout <= 0 ? KC_NONE : timeout >= KC_NONE ? KC_NONE - 1 : static_cast<std::uint32_t>(timeout);
     c.cache_users = how.cache_users == 0 ? KC_NONE : how.cache_users;

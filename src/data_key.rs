@@ -2,6 +2,7 @@
 
 use crate::cipher::Cipher;
 use crate::error::{Cause, Error, Result};
+use crate::platform::secret_memory::SecretBox;
 use crate::secret::{SecretKey, wipe_stack};
 use crate::status::Status;
 use crate::token::Sealed;
@@ -9,7 +10,7 @@ use crate::token::Sealed;
 /// A 256-bit key together with its cipher, so that using it costs no key schedule.
 pub(crate) struct DataKey {
     raw: SecretKey,
-    cipher: Cipher,
+    cipher: SecretBox<Cipher>,
 }
 
 impl DataKey {
@@ -21,7 +22,7 @@ impl DataKey {
 
     #[inline(never)]
     fn scheduled(raw: SecretKey) -> DataKey {
-        let cipher = Cipher::new(&raw);
+        let cipher = SecretBox::new(raw.rank(), Cipher::new(&raw));
         DataKey { raw, cipher }
     }
 

@@ -9,6 +9,7 @@ use crate::data_key::DataKey;
 use crate::error::{Error, Result};
 use crate::key_cache::CachedKey;
 use crate::options::Call;
+use crate::platform::secret_memory::Rank;
 use crate::pool::Pool;
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
 use crate::status::Status;
@@ -51,7 +52,7 @@ impl Key {
                 format!("the key has {} bytes, and AES-256 takes {KEY_SIZE}: pass raw bytes, no text", raw.len()),
             )
         })?;
-        Ok(Key(Kind::Alone(Arc::new(DataKey::new(SecretKey::copied_from(raw))))))
+        Ok(Key(Kind::Alone(Arc::new(DataKey::new(SecretKey::copied_from(Rank::Second, raw))))))
     }
 
     pub(crate) fn of_pool(pool: Arc<Pool>) -> Key {

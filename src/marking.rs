@@ -7,6 +7,7 @@ use sha2::Sha256;
 use crate::error::{Error, Result};
 use crate::keystore::{KeptKey, Mark, OwnKey, Tables, WritableTables};
 use crate::master_key::MasterKeys;
+use crate::platform::secret_memory::Rank;
 use crate::registry;
 use crate::secret::SecretKey;
 use crate::status::Status;
@@ -37,7 +38,7 @@ pub(crate) fn mark_of(rows: &dyn WritableTables, master_keys: &MasterKeys, user:
         Some(kept) => unwrapped(rows, master_keys, &kept)?,
         None => {
             registry::admit_creation(rows, master_keys)?;
-            let key = SecretKey::generate()?;
+            let key = SecretKey::generate(Rank::First)?;
             rows.set_own_key(&OwnKey::Marking, &master_keys.keep(&key)?)?;
             key
         }

@@ -11,6 +11,7 @@ use sha2::Sha256;
 use crate::cipher::{Cipher, OVERHEAD};
 use crate::error::{Error, Result};
 use crate::keystore::KeptKey;
+use crate::platform::secret_memory::{Rank, SecretBox};
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey, wipe_stack};
 use crate::status::Status;
 
@@ -34,8 +35,7 @@ pub(crate) struct MasterKeyId(pub [u8; 16]);
 /// A key-encryption key of 256 bits.
 pub struct MasterKey {
     raw: SecretKey,
-    /// Boxed, so that moving a ring's keys leaves no schedule behind.
-    cipher: Box<Cipher>,
+    cipher: SecretBox<Cipher>,
     id: MasterKeyId,
 }
 
@@ -43,7 +43,7 @@ impl MasterKey {
     /// The master key of these bytes.
     #[must_use]
     pub fn from_bytes(raw: &[u8; KEY_SIZE]) -> MasterKey {
-        MasterKey::new(SecretKey::copied_from(raw))
+        MasterKey::new(SecretKey::copied_from(Rank::First, raw))
     }
 
     /// A new master key from the system's random source.
@@ -52,7 +52,7 @@ impl MasterKey {
     ///
     /// [`Status::Random`].
     pub fn generate() -> Result<MasterKey> {
-        SecretKey::generate().map(MasterKey::new)
+        SecretKey::generate(Rank::First).map(MasterKey::new)
     }
 
     /// Reads a master key's text as `API_KEY_MASTER_KEY` holds it: base64 of 32 bytes in either alphabet, white space and
@@ -111,7 +111,7 @@ impl MasterKey {
         let mac = mac.finalize().into_bytes();
         let mut id = [0; 16];
         id.copy_from_slice(&mac[..16]);
-        MasterKey { cipher: Box::new(Cipher::new(&raw)), raw, id: MasterKeyId(id) }
+        MasterKey { cipher: SecretBox::new(raw.rank(), Cipher::new(&raw)), raw, id: MasterKeyId(id) }
     }
 
     pub(crate) fn id(&self) -> MasterKeyId {
@@ -129,9 +129,9 @@ impl MasterKey {
         Ok(wrapped)
     }
 
-    /// Unwraps a user's key; nothing when it was not wrapped by this master key, or was altered.
-    pub(crate) fn unwrap(&self, wrapped: &WrappedKey) -> Option<SecretKey> {
-        SecretKey::try_made(|key| self.cipher.open(wrapped, key)).ok()
+    /// Unwraps a key; nothing when it was not wrapped by this master key, or was altered.
+    pub(crate) fn unwrap(&self, rank: Rank, wrapped: &WrappedKey) -> Option<SecretKey> {
+        SecretKey::try_made(rank, |key| self.cipher.open(wrapped, key)).ok()
     }
 
     /// What this master key sealed, of whatever length, sealed by `other`; nothing when it did not seal it, or it was altered.
@@ -234,7 +234,7 @@ impl MasterKeys {
 
     /// Unwraps a user's key with whichever of the keys it was wrapped by, which is named.
     pub(crate) fn unwrap(&self, wrapped: &WrappedKey) -> Option<(SecretKey, MasterKeyId)> {
-        self.iter().find_map(|key| key.unwrap(wrapped).map(|unwrapped| (unwrapped, key.id())))
+        self.iter().find_map(|key| key.unwrap(Rank::Second, wrapped).map(|unwrapped| (unwrapped, key.id())))
     }
 
     /// Wraps a key of the store's own with the current one.
@@ -244,7 +244,7 @@ impl MasterKeys {
 
     /// Unwraps a key of the store's own. Nothing when its master key is not given, or when it was altered.
     pub(crate) fn unwrap_kept(&self, kept: &KeptKey) -> Option<SecretKey> {
-        self.with_id(kept.under)?.unwrap(kept.wrapped.as_slice().try_into().ok()?)
+        self.with_id(kept.under)?.unwrap(Rank::First, kept.wrapped.as_slice().try_into().ok()?)
     }
 
     fn check_count(count: usize) -> Result<()> {

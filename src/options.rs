@@ -12,6 +12,7 @@ pub struct Options {
     pub(crate) read_only: bool,
     pub(crate) must_exist: bool,
     pub(crate) snapshots: bool,
+    pub(crate) unlocked: bool,
     pub(crate) busy_timeout: Duration,
     pub(crate) cache_users: usize,
 }
@@ -24,6 +25,7 @@ impl Options {
             read_only: false,
             must_exist: false,
             snapshots: false,
+            unlocked: false,
             busy_timeout: Duration::from_millis(5000),
             cache_users: 65_536,
         }
@@ -48,6 +50,14 @@ impl Options {
     #[must_use]
     pub fn snapshots(mut self, yes: bool) -> Options {
         self.snapshots = yes;
+        self
+    }
+
+    /// From now on this process locks no memory, whatever store or key it is for. Else keys lie in pages that are never swapped
+    /// out, as far as half of what the process may lock (RLIMIT_MEMLOCK) reaches: master keys and pool keys first.
+    #[must_use]
+    pub fn unlocked(mut self, yes: bool) -> Options {
+        self.unlocked = yes;
         self
     }
 

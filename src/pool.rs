@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::keystore::{OwnKey, Patience, Registered};
 use crate::master_key::{MasterKey, MasterKeyId, MasterKeys};
 use crate::options::Call;
+use crate::platform::secret_memory::Rank;
 use crate::secret::SecretKey;
 use crate::status::Status;
 use crate::token::Sealed;
@@ -21,7 +22,7 @@ const ROUNDS: u32 = 100_000;
 /// Derives the pool key of a master key: PBKDF2-HMAC-SHA256 (RFC 8018 §5.2), some 12 ms of work. The rounds are the
 /// format's; over a random master key they add nothing.
 fn derive(master_key: &MasterKey) -> DataKey {
-    let raw = SecretKey::try_made(|key| {
+    let raw = SecretKey::try_made(Rank::First, |key| {
         pbkdf2::pbkdf2_hmac::<Sha256>(master_key.raw().expose(), SALT, ROUNDS, key);
         Ok::<(), std::convert::Infallible>(())
     });

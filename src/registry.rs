@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::keystore::{Demands, Enough, MasterKeyState, Registered, Rows, StoredKey, WritableRows};
 use crate::master_key::{MasterKey, MasterKeyId, MasterKeys};
+use crate::platform::secret_memory::Rank;
 use crate::status::Status;
 
 /// So many rows of a store without registered master keys are tried.
@@ -126,7 +127,7 @@ fn opened_rows<'k>(rows: &dyn Rows, given: &'k MasterKeys) -> Result<Vec<&'k Mas
     rows.first_user_keys(TRIED_ROWS, &mut |row| {
         seen += 1;
         if let StoredKey::Wrapped(wrapped) = row
-            && let Some(at) = untried.iter().position(|key| key.unwrap(&wrapped).is_some())
+            && let Some(at) = untried.iter().position(|key| key.unwrap(Rank::Second, &wrapped).is_some())
         {
             opening.push(untried.remove(at));
         }
@@ -241,7 +242,7 @@ mod tests {
 
     /// Rows under the master keys with these numbers.
     fn rows_under(numbers: &[u8]) -> FakeRows {
-        let user_key = SecretKey::copied_from(&[0xee; 32]);
+        let user_key = SecretKey::copied_from(Rank::Second, &[0xee; 32]);
         let wrapped = numbers.iter().map(|&number| master_key(number).wrap(&user_key).unwrap()).collect();
         FakeRows { wrapped, ..FakeRows::default() }
     }

@@ -6,6 +6,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Result};
 use crate::platform::random;
+use crate::platform::secret_memory::{Rank, SecretBox};
 
 /// The length of every key in keycask, in bytes: AES-256.
 pub const KEY_SIZE: usize = 32;
@@ -17,42 +18,41 @@ pub(crate) fn wipe_stack() {
     [0_u64; 1024].zeroize();
 }
 
-/// A 256-bit key. It lies on the heap, so that moving it moves a pointer and leaves no copy behind.
-pub(crate) struct SecretKey(Box<[u8; KEY_SIZE]>);
+/// A 256-bit key.
+pub(crate) struct SecretKey(SecretBox<[u8; KEY_SIZE]>);
 
 impl SecretKey {
     /// A key from the system's random source.
-    pub(crate) fn generate() -> Result<SecretKey> {
-        SecretKey::try_made(random::fill)
+    pub(crate) fn generate(rank: Rank) -> Result<SecretKey> {
+        SecretKey::try_made(rank, random::fill)
     }
 
-    pub(crate) fn copied_from(raw: &[u8; KEY_SIZE]) -> SecretKey {
-        let mut key = SecretKey::zeroed();
+    pub(crate) fn copied_from(rank: Rank, raw: &[u8; KEY_SIZE]) -> SecretKey {
+        let mut key = SecretKey::zeroed(rank);
         key.0.copy_from_slice(raw);
         key
     }
 
     /// A key that `make` writes in place. On an error nothing of what it wrote remains.
     pub(crate) fn try_made<E>(
+        rank: Rank,
         make: impl FnOnce(&mut [u8]) -> std::result::Result<(), E>,
     ) -> std::result::Result<SecretKey, E> {
-        let mut key = SecretKey::zeroed();
+        let mut key = SecretKey::zeroed(rank);
         make(key.0.as_mut_slice())?;
         Ok(key)
     }
 
-    fn zeroed() -> SecretKey {
-        SecretKey(Box::new([0; KEY_SIZE]))
+    fn zeroed(rank: Rank) -> SecretKey {
+        SecretKey(SecretBox::new(rank, [0; KEY_SIZE]))
     }
 
     pub(crate) fn expose(&self) -> &[u8; KEY_SIZE] {
         &self.0
     }
-}
 
-impl Drop for SecretKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
+    pub(crate) fn rank(&self) -> Rank {
+        self.0.rank()
     }
 }
 

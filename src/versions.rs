@@ -4,6 +4,7 @@ use crate::data_key::DataKey;
 use crate::error::Result;
 use crate::keystore::{Demands, Enough, KeptKey, Tables, WritableTables};
 use crate::master_key::MasterKeys;
+use crate::platform::secret_memory::Rank;
 use crate::registry;
 use crate::secret::SecretKey;
 use crate::user::User;
@@ -18,7 +19,7 @@ pub(crate) fn rotate(
     registry::admit_creation(rows, master_keys)?;
     rows.demand(Demands { must_read: Demands::VERSIONS, must_write: Demands::OPERATIONS })?;
     rows.add_version(user, current)?;
-    rows.replace_user_key(user, &master_keys.current().wrap(&SecretKey::generate()?)?)
+    rows.replace_user_key(user, &master_keys.current().wrap(&SecretKey::generate(Rank::Second)?)?)
 }
 
 /// Tries the user's earlier keys, the latest first, until `open` says that one is right. One that no given master key unwraps

@@ -35,7 +35,7 @@ fn rust_lays_out_every_public_struct_as_c_does() {
             states finding;
         census::kc_user_walk: size begun place;
         census::kc_user_info: size key master_key reserved versions created_at;
-        census::kc_store_stats: size reserved cached_users hits misses store_reads commits busy_waits handles;
+        census::kc_store_stats: size reserved cached_users hits misses store_reads commits busy_waits handles locked_bytes unlocked_bytes;
     };
     assert_eq!(here.join("\n") + "\n", include_str!("../abi/layout.txt"));
 }

@@ -238,6 +238,9 @@ type Stats struct {
 	Commits     uint64 // Writing transactions.
 	BusyWaits   uint64 // Times that a call waited for a lock of others.
 	Handles     uint64 // Stores and keys open in this process.
+
+	LockedBytes   uint64 // Bytes of keys and their schedules in this process's locked memory.
+	UnlockedBytes uint64 // Those in memory that is not locked.
 }
 
 // Stats says what this store has done since it was opened.
@@ -257,5 +260,8 @@ func (s *Store) Stats() (Stats, error) {
 		Commits:     uint64(found.commits),
 		BusyWaits:   uint64(found.busy_waits),
 		Handles:     uint64(found.handles),
+
+		LockedBytes:   uint64(found.locked_bytes),
+		UnlockedBytes: uint64(found.unlocked_bytes),
 	}, nil
 }

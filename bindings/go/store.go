@@ -51,6 +51,9 @@ func WithMustExist() Option { return func(o *opening) { o.options.flags |= C.KC_
 // WithSnapshots is for a process that will be snapshotted, and resumed more than once.
 func WithSnapshots() Option { return func(o *opening) { o.options.flags |= C.KC_OPEN_SNAPSHOTS } }
 
+// WithUnlocked has this process, from now on, lock no memory for keys (mlock).
+func WithUnlocked() Option { return func(o *opening) { o.options.flags |= C.KC_OPEN_UNLOCKED } }
+
 // WithBusyTimeout says how long a call waits for other programs' locks; 5 s by default, 0: not at all.
 func WithBusyTimeout(timeout time.Duration) Option {
 	return func(o *opening) {

@@ -103,6 +103,10 @@ pub struct kc_store_stats {
     pub busy_waits: u64,
     /// Handles open in this process, as kc_handle_count.
     pub handles: u64,
+    /// Bytes of keys and their schedules in this process's locked memory.
+    pub locked_bytes: u64,
+    /// Bytes of them in memory that could not be locked, or was not to be.
+    pub unlocked_bytes: u64,
 }
 
 /// Looks at every row: whether it opens, to what length, under which master key; then has SQLite check its
@@ -238,6 +242,8 @@ pub unsafe extern "C" fn kc_stats(store: *mut kc_store, stats: *mut kc_store_sta
             commits: stats.commits,
             busy_waits: stats.busy_waits,
             handles: handles::count() as u64,
+            locked_bytes: stats.locked_bytes,
+            unlocked_bytes: stats.unlocked_bytes,
         });
         Ok(())
     })

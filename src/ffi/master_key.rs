@@ -6,6 +6,7 @@ use super::boundary::{self, Output, Region, check_apart};
 use super::error::kc_error;
 use super::status::kc_status;
 use crate::master_key::{TEXT_LEN, decode_text, encode_text};
+use crate::platform::secret_memory::Rank;
 use crate::secret::{KEY_SIZE, SecretKey};
 
 /// Makes a new master key and writes its text: 44 characters of url-safe base64.
@@ -25,7 +26,7 @@ pub unsafe extern "C" fn kc_master_key_generate(
         let output = Output::text(text, text_capacity, text_len, "text")?;
         check_apart([], output.regions())?;
         output.write(TEXT_LEN, |text| {
-            text.copy_from_slice(encode_text(&SecretKey::generate()?).expose());
+            text.copy_from_slice(encode_text(&SecretKey::generate(Rank::First)?).expose());
             Ok(())
         })
     })

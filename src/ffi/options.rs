@@ -29,6 +29,9 @@ pub const KC_OPEN_MUST_EXIST: u32 = 2;
 /// This process will be snapshotted, and resumed more than once: from now on it takes every nonce, of any handle, by a
 /// system call, so that nothing kept ahead is resumed twice. Open so before the first snapshot.
 pub const KC_OPEN_SNAPSHOTS: u32 = 4;
+/// From now on this process locks no memory for keys, of any handle. Else they are never swapped out, as far as half of
+/// RLIMIT_MEMLOCK reaches, master keys and pool keys first; kc_stats tells what is locked.
+pub const KC_OPEN_UNLOCKED: u32 = 8;
 
 /// What a kc_options says, and where it lies. NULL: the defaults.
 pub(super) fn read(given: *const kc_options) -> Result<(Options, Region)> {
@@ -37,11 +40,12 @@ pub(super) fn read(given: *const kc_options) -> Result<(Options, Region)> {
         return Ok((options, Region::of(&[])));
     }
     let (given, region) = sized(given, "options")?;
-    check_flags(given.flags, KC_OPEN_READ_ONLY | KC_OPEN_MUST_EXIST | KC_OPEN_SNAPSHOTS, "options")?;
+    check_flags(given.flags, KC_OPEN_READ_ONLY | KC_OPEN_MUST_EXIST | KC_OPEN_SNAPSHOTS | KC_OPEN_UNLOCKED, "options")?;
     options = options
         .read_only(given.flags & KC_OPEN_READ_ONLY != 0)
         .must_exist(given.flags & KC_OPEN_MUST_EXIST != 0)
-        .snapshots(given.flags & KC_OPEN_SNAPSHOTS != 0);
+        .snapshots(given.flags & KC_OPEN_SNAPSHOTS != 0)
+        .unlocked(given.flags & KC_OPEN_UNLOCKED != 0);
     if let Some(milliseconds) = chosen(given.busy_timeout_ms) {
         options = options.busy_timeout(Duration::from_millis(milliseconds.into()));
     }

@@ -4,6 +4,7 @@ use base64ct::{Base64Url, Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::platform::secret_memory::Rank;
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
 use crate::status::Status;
 
@@ -65,7 +66,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<SecretKey> {
     }
     let mut bytes = Zeroizing::new([0; KEY_SIZE + 1]);
     Base64UrlUnpadded::decode(*data, &mut *bytes).map_err(|_| invalid("it is not base64"))?;
-    SecretKey::try_made(|key| {
+    SecretKey::try_made(Rank::First, |key| {
         key.copy_from_slice(&bytes[..KEY_SIZE]);
         Ok(())
     })
@@ -175,7 +176,7 @@ mod tests {
         for seed in 0..=u8::MAX {
             let raw: [u8; KEY_SIZE] =
                 std::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add((at as u8).wrapping_mul(13)));
-            let text = encode(&SecretKey::copied_from(&raw));
+            let text = encode(&SecretKey::copied_from(Rank::First, &raw));
             assert_eq!(text.expose().len(), TEXT_LEN);
             assert_eq!(decode(text.expose()).unwrap().expose(), &raw);
         }

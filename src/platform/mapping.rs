@@ -66,10 +66,10 @@ pub(crate) fn page_size() -> usize {
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// A page of zeroes, mapped as mmap(2) takes it. It is never unmapped.
-pub(crate) fn anonymous(protection: c_int, flags: c_int) -> io::Result<*mut u8> {
+/// Whole pages of zeroes, mapped as mmap(2) takes it. They are never unmapped.
+pub(crate) fn anonymous(len: usize, protection: c_int, flags: c_int) -> io::Result<*mut u8> {
     // SAFETY: no address is asked for, so nothing that exists is replaced.
-    let start = unsafe { libc::mmap(ptr::null_mut(), page_size(), protection, flags, -1, 0) };
+    let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
@@ -78,7 +78,7 @@ pub(crate) fn anonymous(protection: c_int, flags: c_int) -> io::Result<*mut u8> 
 
 /// A page that every child finds filled with zeroes, however it was made. It is never unmapped.
 pub(crate) fn wiped_on_fork() -> io::Result<*mut u8> {
-    let start = anonymous(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS)?;
+    let start = anonymous(page_size(), libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS)?;
     // SAFETY: the page was just mapped, and is ours.
     if unsafe { libc::madvise(start.cast(), page_size(), libc::MADV_WIPEONFORK) } != 0 {
         let cause = io::Error::last_os_error();

@@ -7,4 +7,5 @@ pub(crate) mod mapping;
 pub(crate) mod process;
 pub(crate) mod processor;
 pub(crate) mod random;
+pub(crate) mod secret_memory;
 mod thread_slots;

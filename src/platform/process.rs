@@ -114,6 +114,7 @@ extern "C" fn after_fork_in_parent() {
 extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::AcqRel);
     close_descriptors();
+    super::secret_memory::lock_again_in_child();
     if let Some(engine) = engine() {
         (engine.release)();
     }

@@ -17,6 +17,7 @@ use crate::keystore::{self, Change, Demands, KeyStore, Location, MasterKeyState,
 use crate::marking;
 use crate::master_key::{MasterKeyId, MasterKeys, WrappedKey};
 use crate::options::{Call, Options};
+use crate::platform::secret_memory::{self, Rank};
 use crate::platform::{process, random};
 use crate::registry;
 use crate::secret::SecretKey;
@@ -56,6 +57,10 @@ pub struct Stats {
     pub commits: u64,
     /// Times that a call waited for a lock of others.
     pub busy_waits: u64,
+    /// Bytes of keys and their schedules, of this whole process, in locked memory.
+    pub locked_bytes: u64,
+    /// Those that are not: beyond what may be locked, or refused by the system.
+    pub unlocked_bytes: u64,
 }
 
 /// What the store demanded when it was last looked at.
@@ -93,6 +98,9 @@ impl UserKeys {
         if options.snapshots {
             random::keep_nothing_ahead();
         }
+        if options.unlocked {
+            secret_memory::leave_unlocked();
+        }
         random::choose_way();
         let freshness = Freshness::new();
         let keystore = keystore::open(location, options)?;
@@ -118,6 +126,7 @@ impl UserKeys {
 
     pub(crate) fn stats(&self) -> Stats {
         let WorkDone { reads, commits, waits } = self.keystore.work_done();
+        let held = secret_memory::held();
         Stats {
             cached_users: self.cache.users() as u64,
             hits: self.cache.hits(),
@@ -125,6 +134,8 @@ impl UserKeys {
             store_reads: reads,
             commits,
             busy_waits: waits,
+            locked_bytes: held.locked,
+            unlocked_bytes: held.unlocked,
         }
     }
 
@@ -342,7 +353,7 @@ impl UserKeys {
                 Some(stored) => self.unwrapped(rows, user, stored, seen)?,
                 None => {
                     registry::admit_creation(rows, &self.master_keys)?;
-                    let raw = SecretKey::generate()?;
+                    let raw = SecretKey::generate(Rank::Second)?;
                     let wrapped = self.master_keys.current().wrap(&raw)?;
                     rows.add_user_key(user, &wrapped)?;
                     CachedKey::new(user, wrapped, DataKey::new(raw), seen)

@@ -9,7 +9,7 @@ from ctypes import POINTER, byref, c_char, c_char_p, c_int32, c_size_t, c_uint32
 
 KC_NUL_TERMINATED = KC_FROM_ENVIRONMENT = ctypes.c_size_t(-1).value
 KC_NONE = 0xFFFFFFFF
-KC_OPEN_READ_ONLY, KC_OPEN_MUST_EXIST, KC_OPEN_SNAPSHOTS = 1, 2, 4
+KC_OPEN_READ_ONLY, KC_OPEN_MUST_EXIST, KC_OPEN_SNAPSHOTS, KC_OPEN_UNLOCKED = 1, 2, 4, 8
 KC_EXISTING, KC_CACHED_ONLY, KC_STRICT, KC_TELL_STALE = 1, 2, 4, 8
 KC_STALE, KC_END = 1, 2
 KC_MASTER_KEY_UNREGISTERED, KC_MASTER_KEY_ACTIVE, KC_MASTER_KEY_RETIRING, KC_MASTER_KEY_RETIRED = range(4)
@@ -53,7 +53,8 @@ class kc_user_info(ctypes.Structure):
 
 class kc_store_stats(ctypes.Structure):
     _fields_ = [("size", c_uint32), ("reserved", c_uint32), *((name, c_uint64) for name in (
-        "cached_users", "hits", "misses", "store_reads", "commits", "busy_waits", "handles"))]
+        "cached_users", "hits", "misses", "store_reads", "commits", "busy_waits", "handles", "locked_bytes",
+        "unlocked_bytes"))]
 
 
 def _load():

@@ -36,6 +36,9 @@ namespace Keycask
         /// <summary>This process will be snapshotted, and resumed more than once.</summary>
         public bool Snapshots { get; set; }
 
+        /// <summary>From now on this process locks no memory for keys (mlock).</summary>
+        public bool Unlocked { get; set; }
+
         /// <summary>How long a call waits for other programs' locks; zero: not at all.</summary>
         public TimeSpan BusyTimeout { get; set; } = TimeSpan.FromSeconds(5);
 

@@ -34,7 +34,8 @@ namespace Keycask
             var how = new Options
             {
                 Size = (uint)sizeof(Options),
-                Flags = (options.ReadOnly ? 1u : 0) | (options.MustExist ? 2u : 0) | (options.Snapshots ? 4u : 0),
+                Flags = (options.ReadOnly ? 1u : 0) | (options.MustExist ? 2u : 0) | (options.Snapshots ? 4u : 0) |
+                    (options.Unlocked ? 8u : 0),
                 BusyTimeoutMs = milliseconds == 0 ? Native.None : (uint)Math.Min(milliseconds, Native.None - 1),
                 CacheUsers = options.CacheUsers == 0 ? Native.None : checked((uint)options.CacheUsers),
             };

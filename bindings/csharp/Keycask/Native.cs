@@ -75,7 +75,7 @@ namespace Keycask
     internal struct StoreStatistics
     {
         internal uint Size, Reserved;
-        internal ulong CachedUsers, Hits, Misses, StoreReads, Commits, BusyWaits, Handles;
+        internal ulong CachedUsers, Hits, Misses, StoreReads, Commits, BusyWaits, Handles, LockedBytes, UnlockedBytes;
     }
 
     internal static unsafe class Native

@@ -96,8 +96,9 @@ namespace Keycask
     public readonly struct StoreStats
     {
         internal StoreStats(StoreStatistics found) =>
-            (CachedUsers, Hits, Misses, StoreReads, Commits, BusyWaits, Handles) =
-            (found.CachedUsers, found.Hits, found.Misses, found.StoreReads, found.Commits, found.BusyWaits, found.Handles);
+            (CachedUsers, Hits, Misses, StoreReads, Commits, BusyWaits, Handles, LockedBytes, UnlockedBytes) =
+            (found.CachedUsers, found.Hits, found.Misses, found.StoreReads, found.Commits, found.BusyWaits, found.Handles,
+             found.LockedBytes, found.UnlockedBytes);
 
         /// <summary>Users whose keys are cached now.</summary>
         public ulong CachedUsers { get; }
@@ -113,6 +114,10 @@ namespace Keycask
         public ulong BusyWaits { get; }
         /// <summary>Stores and keys open in this process.</summary>
         public ulong Handles { get; }
+        /// <summary>Bytes of keys and their schedules in this process's locked memory.</summary>
+        public ulong LockedBytes { get; }
+        /// <summary>Those in memory that is not locked.</summary>
+        public ulong UnlockedBytes { get; }
     }
 
     public sealed unsafe partial class KeycaskStore

@@ -19,6 +19,7 @@ class Store:
         read_only: bool = False,
         must_exist: bool = False,
         snapshots: bool = False,
+        unlocked: bool = False,
         busy_timeout: float = 5.0,
         cache_users: int = 65_536,
     ) -> Store:
@@ -29,6 +30,7 @@ class Store:
         read_only: never write, not even to roll back what a crashed program left.
         must_exist: NotFoundError rather than make a store.
         snapshots: this process will be snapshotted, and resumed more than once.
+        unlocked: from now on this process locks no memory for keys (mlock).
         busy_timeout: seconds that a call waits for other programs' locks; 0: not at all.
         cache_users: how many users' keys are kept unwrapped; 0: none.
         """

@@ -82,6 +82,8 @@ class Stats(NamedTuple):
     commits: int
     busy_waits: int
     handles: int
+    locked_bytes: int
+    unlocked_bytes: int
 
 
 def report(

@@ -98,7 +98,13 @@ impl Store {
         // SAFETY: `stats` is valid for the call.
         slowly(py, |error| unsafe { kc_stats(self.0.get(), found, error) })?;
         let s = stats;
-        record(py, "Stats", (s.cached_users, s.hits, s.misses, s.store_reads, s.commits, s.busy_waits, s.handles))
+        let counted = (s.cached_users, s.hits, s.misses, s.store_reads, s.commits, s.busy_waits, s.handles);
+        let (cached_users, hits, misses, store_reads, commits, busy_waits, handles) = counted;
+        record(
+            py,
+            "Stats",
+            (cached_users, hits, misses, store_reads, commits, busy_waits, handles, s.locked_bytes, s.unlocked_bytes),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use keycask::ffi::keys::{kc_pool_key, kc_user_key};
 use keycask::ffi::lengths::{KC_FROM_ENVIRONMENT, KC_KEY_SIZE};
 use keycask::ffi::objects::kc_store;
 use keycask::ffi::operations::kc_reencrypt;
-use keycask::ffi::options::{KC_NONE, KC_OPEN_MUST_EXIST, KC_OPEN_READ_ONLY, KC_OPEN_SNAPSHOTS, kc_options};
+use keycask::ffi::options::{KC_NONE, KC_OPEN_MUST_EXIST, KC_OPEN_READ_ONLY, KC_OPEN_SNAPSHOTS, KC_OPEN_UNLOCKED, kc_options};
 use keycask::ffi::secrets::{kc_decrypt, kc_decrypted_size, kc_encrypt, kc_encrypted_size};
 use keycask::ffi::status::KC_STALE;
 use keycask::ffi::store::kc_open;
@@ -139,7 +139,7 @@ impl Store {
 #[pymethods]
 impl Store {
     #[staticmethod]
-    #[pyo3(signature = (location, *, master_key = None, read_only = false, must_exist = false, snapshots = false, busy_timeout = 5.0, cache_users = 65_536))]
+    #[pyo3(signature = (location, *, master_key = None, read_only = false, must_exist = false, snapshots = false, unlocked = false, busy_timeout = 5.0, cache_users = 65_536))]
     #[allow(clippy::too_many_arguments)]
     fn open(
         py: Python,
@@ -148,6 +148,7 @@ impl Store {
         read_only: bool,
         must_exist: bool,
         snapshots: bool,
+        unlocked: bool,
         busy_timeout: f64,
         cache_users: u32,
     ) -> PyResult<Store> {
@@ -160,7 +161,8 @@ impl Store {
             size: size_of::<kc_options>() as u32,
             flags: bit(read_only, KC_OPEN_READ_ONLY)
                 | bit(must_exist, KC_OPEN_MUST_EXIST)
-                | bit(snapshots, KC_OPEN_SNAPSHOTS),
+                | bit(snapshots, KC_OPEN_SNAPSHOTS)
+                | bit(unlocked, KC_OPEN_UNLOCKED),
             busy_timeout_ms: milliseconds(busy_timeout)?,
             cache_users: if cache_users == 0 { KC_NONE } else { cache_users },
         };

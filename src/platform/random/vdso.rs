@@ -71,8 +71,9 @@ pub(super) fn nonce() -> Option<[u8; NONCE_SIZE]> {
     let size = vdso.state.size as usize;
     STATE
         .try_with(|state| {
-            let state =
-                state.memory(size, || mapping::anonymous(vdso.state.protection as c_int, vdso.state.flags as c_int))?;
+            let state = state.memory(size, || {
+                mapping::anonymous(mapping::page_size(), vdso.state.protection as c_int, vdso.state.flags as c_int)
+            })?;
             let mut nonce = [0; NONCE_SIZE];
             // SAFETY: the nonce is ours to be filled. The state is memory as the function asked for: of its size, mapped
             // as it said, within one page, zero when fresh, and this thread's alone.

@@ -427,8 +427,9 @@ static VALUE store_stats(VALUE self) {
   kc_error error;
   if (kc_stats(store_of(self), &stats, &error) < 0)
     fail_with(&error);
-  return rb_ary_new_from_args(7, ULL2NUM(stats.cached_users), ULL2NUM(stats.hits), ULL2NUM(stats.misses), ULL2NUM(stats.store_reads),
-                              ULL2NUM(stats.commits), ULL2NUM(stats.busy_waits), ULL2NUM(stats.handles));
+  return rb_ary_new_from_args(9, ULL2NUM(stats.cached_users), ULL2NUM(stats.hits), ULL2NUM(stats.misses), ULL2NUM(stats.store_reads),
+                              ULL2NUM(stats.commits), ULL2NUM(stats.busy_waits), ULL2NUM(stats.handles),
+                              ULL2NUM(stats.locked_bytes), ULL2NUM(stats.unlocked_bytes));
 }
 
 static kc_status call_next_user(work *w) {

@@ -24,5 +24,5 @@ module Keycask
   User = Struct.new(:name, :error, :master_key, :versions, :created_at)
 
   # What an open store has done.
-  Stats = Struct.new(:cached_users, :hits, :misses, :store_reads, :commits, :busy_waits, :handles)
+  Stats = Struct.new(:cached_users, :hits, :misses, :store_reads, :commits, :busy_waits, :handles, :locked_bytes, :unlocked_bytes)
 end

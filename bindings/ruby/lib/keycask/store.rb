@@ -60,14 +60,16 @@ module Keycask
     # @param read_only [Boolean] never write, not even to roll back what a crashed program left
     # @param must_exist [Boolean] {NotFoundError} rather than make a store
     # @param snapshots [Boolean] this process will be snapshotted, and resumed more than once
+    # @param unlocked [Boolean] from now on this process locks no memory for keys (mlock)
     # @param busy_timeout [Numeric] seconds that a call waits for other programs' locks; 0: not at all
     # @param cache_users [Integer] how many users' keys are kept unwrapped; 0: none
     # @raise [MasterKeyWrongError] before anything is written
-    def self.open(location, master_key: nil, read_only: false, must_exist: false, snapshots: false, busy_timeout: 5, cache_users: 65_536)
+    def self.open(location, master_key: nil, read_only: false, must_exist: false, snapshots: false, unlocked: false,
+                  busy_timeout: 5, cache_users: 65_536)
       raise ::ArgumentError, "busy_timeout is #{busy_timeout}: give seconds, 0 for not waiting" unless busy_timeout >= 0
 
       keys = master_key.nil? ? nil : [*master_key].map { |key| key.bytesize == KEY_SIZE ? key : Keycask.decode_master_key(key) }
-      flags = [read_only, must_exist, snapshots].each_with_index.sum { |flag, at| flag ? 1 << at : 0 }
+      flags = [read_only, must_exist, snapshots, unlocked].each_with_index.sum { |flag, at| flag ? 1 << at : 0 }
       busy = busy_timeout.zero? ? NONE : (busy_timeout * 1000).ceil.clamp(1, NONE - 1)
       store = open_store(location.to_s, keys, flags, busy, cache_users.zero? ? NONE : cache_users)
       return store unless block_given?

@@ -1,0 +1,319 @@
+//! Memory for keys: left out of core dumps, locked within half of what the process may lock, and wiped when it is given back.
+//!
+//! Keys of one size lie side by side in slots of a region, so that few pages are locked for many. Slots are taken and given
+//! back without a lock: however its parent was cut off, a child finds regions that work.
+
+use std::ops::{Deref, DerefMut};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+use zeroize::Zeroize;
+
+use super::mapping;
+
+/// The largest region, in bytes. Each is twice the one before.
+const LARGEST: usize = 1 << 20;
+/// An empty region above this gives its pages back to the system.
+const KEPT: usize = 1 << 16;
+/// So much of what may be locked is left to those who come first; half of it where there is little.
+const RESERVED: usize = 1 << 16;
+
+/// Who is locked first where not all can be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rank {
+    /// Master keys and pool keys.
+    First,
+    /// Users' keys.
+    Second,
+}
+
+/// Bytes of keys and key schedules in this process's memory.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Held {
+    pub(crate) locked: u64,
+    pub(crate) unlocked: u64,
+}
+
+// --- a value in such memory -----------------------------------------------------------------------------------------
+
+/// A value that holds a secret, owned. Moving it moves a pointer and leaves no copy behind.
+pub(crate) struct SecretBox<T> {
+    value: NonNull<T>,
+    /// Nothing for one on the heap, where the system refused a region.
+    region: Option<&'static Region>,
+    rank: Rank,
+}
+
+// SAFETY: the value is owned as a Box owns it; regions are shared by atomics alone.
+unsafe impl<T: Send> Send for SecretBox<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for SecretBox<T> {}
+
+/// Values beyond the regions.
+static ON_HEAP: AtomicUsize = AtomicUsize::new(0);
+
+impl<T> SecretBox<T> {
+    pub(crate) fn new(rank: Rank, value: T) -> SecretBox<T> {
+        const { assert!(size_of::<T>().is_multiple_of(align_of::<T>()) && size_of::<T>() <= 4096 && align_of::<T>() <= 64) };
+        if let Some((region, slot)) = take(rank, size_of::<T>()) {
+            let place = slot.cast::<T>();
+            // SAFETY: the slot is ours alone, has T's size, and lies a multiple of that behind the start of a page, so that
+            // it is aligned for T.
+            unsafe { place.write(value) };
+            return SecretBox { value: place, region: Some(region), rank };
+        }
+        ON_HEAP.fetch_add(size_of::<T>(), Ordering::Relaxed);
+        SecretBox { value: NonNull::from(Box::leak(Box::new(value))), region: None, rank }
+    }
+
+    pub(crate) fn rank(&self) -> Rank {
+        self.rank
+    }
+}
+
+impl<T> Deref for SecretBox<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: the value was written in `new`, and lives until `drop`.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T> DerefMut for SecretBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, and `self` is borrowed for writing.
+        unsafe { self.value.as_mut() }
+    }
+}
+
+impl<T> Drop for SecretBox<T> {
+    fn drop(&mut self) {
+        // SAFETY: the value is dropped once, here, and not used after.
+        unsafe { self.value.drop_in_place() };
+        let slot = self.value.cast::<u8>();
+        // SAFETY: these bytes are still ours, and nothing lives in them.
+        unsafe { std::slice::from_raw_parts_mut(slot.as_ptr().cast::<std::mem::MaybeUninit<u8>>(), size_of::<T>()) }
+            .zeroize();
+        match self.region {
+            Some(region) => region.give_back(slot),
+            None => {
+                ON_HEAP.fetch_sub(size_of::<T>(), Ordering::Relaxed);
+                // SAFETY: it was leaked from a Box of this layout, and its value is dropped: only the memory is left.
+                drop(unsafe { Box::from_raw(self.value.cast::<std::mem::MaybeUninit<T>>().as_ptr()) });
+            }
+        }
+    }
+}
+
+// --- regions --------------------------------------------------------------------------------------------------------
+
+/// Pages divided into slots of one size. It is never unmapped.
+struct Region {
+    start: NonNull<u8>,
+    len: usize,
+    rank: Rank,
+    slot_size: usize,
+    slots: usize,
+    /// Slots that nobody has claimed. Who claims one finds a clear bit.
+    free: AtomicUsize,
+    /// A bit for each slot that is taken.
+    taken: Box<[AtomicU64]>,
+    /// Where the search for a clear bit begins.
+    hint: AtomicUsize,
+    locked: AtomicBool,
+    /// The one that was mapped before it.
+    earlier: *const Region,
+}
+
+// SAFETY: `start` is shared by slots, each of which has one owner; `earlier` is another such region or NULL, for ever.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+/// The newest region.
+static REGIONS: AtomicPtr<Region> = AtomicPtr::new(ptr::null_mut());
+
+fn regions() -> impl Iterator<Item = &'static Region> {
+    // SAFETY: NULL, or a region that was leaked.
+    let newest = unsafe { REGIONS.load(Ordering::Acquire).as_ref() };
+    // SAFETY: as above.
+    std::iter::successors(newest, |region| unsafe { region.earlier.as_ref() })
+}
+
+fn take(rank: Rank, slot_size: usize) -> Option<(&'static Region, NonNull<u8>)> {
+    loop {
+        let mut len = mapping::page_size();
+        for region in regions().filter(|region| region.rank == rank && region.slot_size == slot_size) {
+            if let Some(slot) = region.take() {
+                return Some((region, slot));
+            }
+            len = len.max((region.len * 2).min(LARGEST));
+        }
+        add_region(rank, slot_size, len)?;
+    }
+}
+
+fn add_region(rank: Rank, slot_size: usize, len: usize) -> Option<()> {
+    let region = Box::leak(Box::new(Region::mapped(rank, slot_size, len)?));
+    region.lock();
+    loop {
+        let earlier = region.earlier.cast_mut();
+        match REGIONS.compare_exchange(earlier, region, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return Some(()),
+            Err(newest) => region.earlier = newest,
+        }
+    }
+}
+
+impl Region {
+    fn mapped(rank: Rank, slot_size: usize, len: usize) -> Option<Region> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let start = mapping::anonymous(len, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS).ok()?;
+        let start = NonNull::new(start)?;
+        // SAFETY: the range was just mapped, and is ours. Where it fails, the pages are dumped as others are.
+        unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_DONTDUMP) };
+        let slots = len / slot_size;
+        let taken = (0..slots.div_ceil(64)).map(|word| AtomicU64::new(beyond(slots, word))).collect();
+        Some(Region {
+            start,
+            len,
+            rank,
+            slot_size,
+            slots,
+            free: AtomicUsize::new(slots),
+            taken,
+            hint: AtomicUsize::new(0),
+            locked: AtomicBool::new(false),
+            earlier: REGIONS.load(Ordering::Acquire),
+        })
+    }
+
+    fn take(&self) -> Option<NonNull<u8>> {
+        self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(1)).ok()?;
+        let first = self.hint.load(Ordering::Relaxed);
+        loop {
+            for at in (first..self.taken.len()).chain(0..first) {
+                let mut seen = self.taken[at].load(Ordering::Relaxed);
+                while seen != u64::MAX {
+                    let bit = seen.trailing_ones() as usize;
+                    let with = seen | 1 << bit;
+                    match self.taken[at].compare_exchange_weak(seen, with, Ordering::Acquire, Ordering::Relaxed) {
+                        Ok(_) => {
+                            self.hint.store(at, Ordering::Relaxed);
+                            // SAFETY: bits exist for slots alone, so this lies inside the mapping.
+                            return Some(unsafe { self.start.add((at * 64 + bit) * self.slot_size) });
+                        }
+                        Err(now) => seen = now,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a wiped slot back.
+    fn give_back(&self, slot: NonNull<u8>) {
+        let number = (slot.addr().get() - self.start.addr().get()) / self.slot_size;
+        self.taken[number / 64].fetch_and(!(1 << (number % 64)), Ordering::Release);
+        self.hint.store(number / 64, Ordering::Relaxed);
+        if self.free.fetch_add(1, Ordering::AcqRel) + 1 == self.slots && self.len > KEPT {
+            self.give_pages_back();
+        }
+    }
+
+    #[cold]
+    fn give_pages_back(&self) {
+        // With every slot claimed nobody comes between.
+        if self.free.compare_exchange(self.slots, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            self.unlock();
+            // SAFETY: no slot is in use, so nobody misses what the pages hold.
+            unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, libc::MADV_DONTNEED) };
+            self.lock();
+            self.free.fetch_add(self.slots, Ordering::AcqRel);
+        }
+    }
+
+    fn used(&self) -> u64 {
+        (self.slots.saturating_sub(self.free.load(Ordering::Relaxed)) * self.slot_size) as u64
+    }
+}
+
+/// A word of `taken` in which the bits behind the last slot are set.
+fn beyond(slots: usize, word: usize) -> u64 {
+    let here = slots - word * 64;
+    if here >= 64 { 0 } else { u64::MAX << here }
+}
+
+// --- locking --------------------------------------------------------------------------------------------------------
+
+/// Bytes that this process has locked.
+static LOCKED: AtomicUsize = AtomicUsize::new(0);
+static LEAVE_UNLOCKED: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is locked.
+pub(crate) fn leave_unlocked() {
+    LEAVE_UNLOCKED.store(true, Ordering::SeqCst);
+    regions().for_each(Region::unlock);
+}
+
+pub(crate) fn held() -> Held {
+    let mut held = Held { locked: 0, unlocked: ON_HEAP.load(Ordering::Relaxed) as u64 };
+    for region in regions() {
+        let sum = if region.locked.load(Ordering::Relaxed) { &mut held.locked } else { &mut held.unlocked };
+        *sum += region.used();
+    }
+    held
+}
+
+/// Locks again what the parent had locked: a child inherits no lock. Makes only calls that are safe in a signal handler.
+pub(super) fn lock_again_in_child() {
+    LOCKED.store(0, Ordering::Relaxed);
+    for rank in [Rank::First, Rank::Second] {
+        for region in regions().filter(|region| region.rank == rank) {
+            if region.locked.swap(false, Ordering::Relaxed) {
+                region.lock();
+            }
+        }
+    }
+}
+
+/// How many bytes keycask may lock for a rank: half of what the process may.
+fn budget(rank: Rank) -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a struct of ours. Where it fails, the limit stays 0.
+    unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) };
+    let half = usize::try_from(limit.rlim_cur / 2).unwrap_or(usize::MAX);
+    match rank {
+        Rank::First => half,
+        Rank::Second => half - RESERVED.min(half / 2),
+    }
+}
+
+impl Region {
+    fn lock(&self) {
+        if LEAVE_UNLOCKED.load(Ordering::SeqCst) {
+            return;
+        }
+        let budget = budget(self.rank);
+        let with = |locked: usize| locked.checked_add(self.len).filter(|&with| with <= budget);
+        if LOCKED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).is_err() {
+            return;
+        }
+        // On fault: pages that were never used take no memory, and a child's are not copied for it.
+        // SAFETY: the range is a mapping of ours.
+        let locked = unsafe { libc::mlock2(self.start.as_ptr().cast(), self.len, libc::MLOCK_ONFAULT) } == 0;
+        if !locked {
+            LOCKED.fetch_sub(self.len, Ordering::Relaxed);
+        }
+        self.locked.store(locked, Ordering::Relaxed);
+    }
+
+    fn unlock(&self) {
+        if self.locked.swap(false, Ordering::Relaxed) {
+            // SAFETY: the range is a mapping of ours.
+            unsafe { libc::munlock(self.start.as_ptr().cast(), self.len) };
+            LOCKED.fetch_sub(self.len, Ordering::Relaxed);
+        }
+    }
+}
