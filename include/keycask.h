@@ -793,7 +793,7 @@ kc_status kc_stats(kc_store *store, kc_store_stats *stats, kc_error *error);
 /** Nothing known yet. */
 #define KC_USER_INFO_INIT { sizeof(kc_user_info), 0, 0, 0, 0, { 0 } }
 /** Nothing counted yet. */
-#define KC_STORE_STATS_INIT { sizeof(kc_store_stats), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define KC_STORE_STATS_INIT { sizeof(kc_store_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #ifdef __cplusplus
 }

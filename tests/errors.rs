@@ -351,7 +351,7 @@ const OPTIONS_AND_CALL: &[Case] = &[
     here("options of size 0", |_| with_options(&[0])),
     here("options of over 4,096 bytes", |_| with_options(&[4097])),
     here("options with a surplus that is not zero", |_| with_options(&[20, 0, 0, 0, 1])),
-    here("options with an unknown flag", |_| with_options(&[16, 8, 0, 0])),
+    here("options with an unknown flag", |_| with_options(&[16, 16, 0, 0])),
     here("call of size 8", |_| with_call(&[8, 0, 0, 0, 0, 0])),
     here("call of over 4,096 bytes", |_| with_call(&[5000, 0, 0, 0, 0, 0])),
     here("call with a surplus that is not zero", |_| with_call(&[28, 0, 0, 0, 0, 0, 7])),

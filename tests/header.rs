@@ -39,7 +39,7 @@ fn macros(module: &str) -> &'static str {
 /** Nothing known yet. */
 #define KC_USER_INFO_INIT { sizeof(kc_user_info), 0, 0, 0, 0, { 0 } }
 /** Nothing counted yet. */
-#define KC_STORE_STATS_INIT { sizeof(kc_store_stats), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define KC_STORE_STATS_INIT { sizeof(kc_store_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 "
         }
         _ => "",
