@@ -131,13 +131,14 @@ fn begin(keystore: &dyn KeyStore, master_keys: &MasterKeys) -> Result<Checked> {
         let mut damaged_others = 0;
         for key in master_keys.iter() {
             let mut keys = 0;
-            for (_, wrapped) in rows.kept_under(key.id(), u32::MAX)? {
-                if key.opens(&wrapped)? {
+            rows.kept_under(key.id(), u32::MAX, &mut |_, wrapped| {
+                if key.opens(wrapped)? {
                     keys += 1;
                 } else {
                     damaged_others += 1;
                 }
-            }
+                Ok(())
+            })?;
             let state = registered.iter().find(|known| known.id == key.id()).map(|known| known.state);
             of_given.push(CheckedMasterKey { keys, state });
         }

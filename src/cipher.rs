@@ -22,7 +22,7 @@ pub(crate) const OVERHEAD: usize = NONCE_SIZE + TAG_SIZE;
 /// AES-256-GCM (NIST SP 800-38D) under one key, its key schedule done. Associated data is empty in every v2 format.
 ///
 /// What it writes and reads is always nonce(12) ‖ ciphertext ‖ tag(16). The schedule is wiped when it is dropped.
-#[expect(clippy::large_enum_variant, reason = "nearly all are of the larger one, and a key lies on the heap as it is")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the larger one, and each lies in a slot of its own")]
 pub(crate) enum Cipher {
     /// Where the processor helps. The same schedule twice, under two types: so each of the crate's functions has one caller,
     /// of which the compiler makes it a part.

@@ -3,6 +3,9 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::error::{Error, Result};
+use crate::fallible;
+
 /// The first threads have a stripe each, to which nobody else adds; all later ones share the others.
 const OWNED: usize = 64;
 const SHARED: usize = 64;
@@ -19,8 +22,9 @@ thread_local! {
 }
 
 impl Counter {
-    pub(crate) fn new() -> Counter {
-        Counter(Box::new([const { Stripe(AtomicU64::new(0)) }; OWNED + SHARED]))
+    pub(crate) fn new() -> Result<Counter> {
+        let stripes = fallible::filled(OWNED + SHARED, || Stripe(AtomicU64::new(0)))?;
+        stripes.try_into().map(Counter).map_err(|_| Error::memory())
     }
 
     #[inline]
@@ -60,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_many_threads_add_is_counted() {
-        let counter = Counter::new();
+        let counter = Counter::new().unwrap();
         std::thread::scope(|scope| {
             for _ in 0..300 {
                 scope.spawn(|| (0..1000).for_each(|_| counter.add_one()));

@@ -6,13 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::platform::process::PerProcess;
 use crate::status::Status;
+use crate::user::User;
 
-/// What is asked for: a user, and whether only an existing key will do.
-type Wish = (Box<str>, bool);
+/// By user; in the second, what is asked for where only an existing key will do.
+type UnderWay<T> = [HashMap<Box<str>, Arc<Flight<T>>>; 2];
 
 /// The work that is under way. A forked child begins with none.
 pub(crate) struct Flights<T> {
-    under_way: PerProcess<Mutex<HashMap<Wish, Arc<Flight<T>>>>>,
+    under_way: PerProcess<Mutex<UnderWay<T>>>,
 }
 
 struct Flight<T> {
@@ -26,18 +27,19 @@ impl<T: Clone + Send> Flights<T> {
     }
 
     /// Does `work`, unless somebody does the same already: then waits for their outcome and takes it.
-    pub(crate) fn join(&self, user: &str, existing: bool, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let wish: Wish = (user.into(), existing);
+    pub(crate) fn join(&self, user: User<'_>, existing: bool, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let under_way = self.under_way.get();
-        let mut flights = lock(under_way);
-        if let Some(flight) = flights.get(&wish).cloned() {
-            drop(flights);
+        let mut locked = lock(under_way);
+        let flights = &mut locked[usize::from(existing)];
+        if let Some(flight) = flights.get(user.name()).cloned() {
+            drop(locked);
             return flight.wait();
         }
+        flights.try_reserve(1).map_err(|_| Error::memory())?;
         let flight = Arc::new(Flight { outcome: Mutex::new(None), landed: Condvar::new() });
-        flights.insert(wish.clone(), Arc::clone(&flight));
-        drop(flights);
-        let mut landing = Landing { flights: under_way, wish, flight, outcome: None };
+        flights.insert(user.to_owned()?, Arc::clone(&flight));
+        drop(locked);
+        let mut landing = Landing { under_way, user, existing, flight, outcome: None };
         let outcome = work();
         landing.outcome = Some(outcome.clone());
         outcome
@@ -58,21 +60,23 @@ impl<T: Clone> Flight<T> {
 
 /// Tells the others how it ended, also when the work has panicked.
 struct Landing<'a, T> {
-    flights: &'a Mutex<HashMap<Wish, Arc<Flight<T>>>>,
-    wish: Wish,
+    under_way: &'a Mutex<UnderWay<T>>,
+    user: User<'a>,
+    existing: bool,
     flight: Arc<Flight<T>>,
     outcome: Option<Result<T>>,
 }
 
 impl<T> Drop for Landing<'_, T> {
     fn drop(&mut self) {
-        let mut flights = lock(self.flights);
-        flights.remove(&self.wish);
+        let mut locked = lock(self.under_way);
+        let flights = &mut locked[usize::from(self.existing)];
+        flights.remove(self.user.name());
         if flights.is_empty() {
             // A forked child leaves what its parent had here as it is: the less the better.
             flights.shrink_to_fit();
         }
-        drop(flights);
+        drop(locked);
         // Nobody finds it any more, so that no more can come to wait for it than are here.
         if Arc::strong_count(&self.flight) == 1 {
             return;

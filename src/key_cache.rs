@@ -14,6 +14,8 @@ use once_cell::race::OnceBox;
 
 use crate::counter::Counter;
 use crate::data_key::DataKey;
+use crate::error::Result;
+use crate::fallible;
 use crate::forced_panic;
 use crate::freshness::Seen;
 use crate::master_key::WrappedKey;
@@ -32,14 +34,14 @@ pub(crate) struct CachedKey {
 }
 
 impl CachedKey {
-    pub(crate) fn new(user: User<'_>, wrapped: WrappedKey, key: DataKey, seen: Seen) -> Arc<CachedKey> {
-        Arc::new(CachedKey {
-            user: user.name().into(),
+    pub(crate) fn new(user: User<'_>, wrapped: WrappedKey, key: DataKey, seen: Seen) -> Result<Arc<CachedKey>> {
+        Ok(Arc::new(CachedKey {
+            user: user.to_owned()?,
             wrapped,
             key,
             seen: AtomicU64::new(seen.0),
             used: AtomicBool::new(false),
-        })
+        }))
     }
 
     pub(crate) fn user(&self) -> &str {
@@ -129,18 +131,18 @@ pub(crate) struct KeyCache {
 
 impl KeyCache {
     /// A cache of up to about `users` keys.
-    pub(crate) fn new(users: usize) -> KeyCache {
+    pub(crate) fn new(users: usize) -> Result<KeyCache> {
         let ways = users.min(WAYS);
         let buckets = users.checked_div(ways).unwrap_or(0);
-        KeyCache {
+        Ok(KeyCache {
             hasher: RandomState::default(),
-            chunks: (0..buckets.div_ceil(CHUNK)).map(|_| OnceBox::new()).collect(),
+            chunks: fallible::filled(buckets.div_ceil(CHUNK), OnceBox::new)?.into_boxed_slice(),
             buckets,
             ways,
             filling: PerProcess::new(Mutex::default),
             users: AtomicUsize::new(0),
-            hits: Counter::new(),
-        }
+            hits: Counter::new()?,
+        })
     }
 
     /// How many users' keys are here.
@@ -189,7 +191,8 @@ impl KeyCache {
         None
     }
 
-    /// Keeps `key` in the place of its user's old one, or of nobody, or of somebody who was not used of late.
+    /// Keeps `key` in the place of its user's old one, or of nobody, or of somebody who was not used of late. Without memory
+    /// for more places it is not kept.
     pub(crate) fn insert(&self, key: &Arc<CachedKey>) {
         if self.buckets == 0 {
             return;
@@ -198,7 +201,9 @@ impl KeyCache {
         let _section = Section::begin();
         let _filling = self.filling.get().lock().unwrap_or_else(PoisonError::into_inner);
         forced_panic::here("cache");
-        let chunk = self.chunks[number / CHUNK].get_or_init(|| Box::new((0..CHUNK).map(|_| Bucket::empty()).collect()));
+        let chunk =
+            self.chunks[number / CHUNK].get_or_try_init(|| fallible::filled(CHUNK, Bucket::empty).map(Box::new));
+        let Ok(chunk) = chunk else { return };
         let bucket = &chunk[number % CHUNK];
         let way = self.way_for(bucket, &key.user);
         bucket.tags[way].store(tag, Ordering::Release);

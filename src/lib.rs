@@ -65,6 +65,7 @@ mod cipher;
 mod counter;
 mod data_key;
 mod error;
+mod fallible;
 #[cfg(feature = "capi")]
 #[allow(unsafe_code)]
 pub mod ffi;

@@ -10,6 +10,7 @@ use sha2::Sha256;
 
 use crate::cipher::{Cipher, OVERHEAD};
 use crate::error::{Error, Result};
+use crate::fallible;
 use crate::keystore::KeptKey;
 use crate::platform::secret_memory::{Rank, SecretBox};
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey, wipe_stack};
@@ -169,10 +170,10 @@ impl MasterKeys {
     ///
     /// # Errors
     ///
-    /// [`Status::MasterKeyMissing`] for none, [`Status::Limit`] for more than [`MAX_MASTER_KEYS`].
+    /// [`Status::MasterKeyMissing`] for none, [`Status::Limit`] for more than [`MAX_MASTER_KEYS`], [`Status::Memory`].
     pub fn new(keys: Vec<MasterKey>) -> Result<MasterKeys> {
         MasterKeys::check_count(keys.len())?;
-        let mut ring = MasterKeys(Vec::new());
+        let mut ring = MasterKeys(fallible::with_capacity(keys.len())?);
         for key in keys {
             if !ring.contains(key.id()) {
                 ring.0.push(key);
@@ -186,7 +187,7 @@ impl MasterKeys {
     /// # Errors
     ///
     /// [`Status::MasterKeyMissing`] for no bytes, [`Status::MasterKeyInvalid`] when their number is no multiple of 32,
-    /// [`Status::Limit`] for more than [`MAX_MASTER_KEYS`] keys.
+    /// [`Status::Limit`] for more than [`MAX_MASTER_KEYS`] keys, [`Status::Memory`].
     pub fn from_bytes(raw: &[u8]) -> Result<MasterKeys> {
         let (keys, rest) = raw.as_chunks::<KEY_SIZE>();
         if !rest.is_empty() {
@@ -199,7 +200,9 @@ impl MasterKeys {
             ));
         }
         MasterKeys::check_count(keys.len())?;
-        MasterKeys::new(keys.iter().map(MasterKey::from_bytes).collect())
+        let mut all = fallible::with_capacity(keys.len())?;
+        all.extend(keys.iter().map(MasterKey::from_bytes));
+        MasterKeys::new(all)
     }
 
     /// The master keys that the environment names: `API_KEY_MASTER_KEY` holds the current one's text, or, where that is unset

@@ -7,6 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::fallible;
 use crate::keystore::{
     Enough, KeptKey, KeyStore, Layout, MasterKeyState, OwnKey, Patience, Place, Tables, WritableTables,
 };
@@ -259,11 +260,15 @@ impl Walk {
         let mut done = 0;
         for id in &self.from {
             let Some(from) = master_keys.with_id(*id) else { continue };
-            for (place, wrapped) in rows.kept_under(*id, STEP.min(u32::try_from(limit - done).unwrap_or(STEP)))? {
-                if let Some(wrapped) = from.resealed(&wrapped, current)? {
-                    rows.set_kept(place, &KeptKey { under: current.id(), wrapped })?;
-                    done += 1;
-                }
+            let most = STEP.min(u32::try_from(limit - done).unwrap_or(STEP));
+            let mut resealed = fallible::with_capacity(most as usize)?;
+            rows.kept_under(*id, most, &mut |place, wrapped| {
+                resealed.extend(from.resealed(wrapped, current)?.map(|wrapped| (place, wrapped)));
+                Ok(())
+            })?;
+            for (place, wrapped) in resealed {
+                rows.set_kept(place, &KeptKey { under: current.id(), wrapped })?;
+                done += 1;
             }
             if done == limit {
                 break;

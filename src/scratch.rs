@@ -1,7 +1,8 @@
 //! Memory for the ciphertext of one call: on the stack for everyday lengths, on the heap beyond.
 
 use crate::cipher::OVERHEAD;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::fallible;
 
 /// An API key's token and most others.
 const SMALL: usize = 256;
@@ -21,18 +22,10 @@ pub(crate) fn with<T>(len: usize, work: impl FnOnce(&mut [u8]) -> Result<T>) -> 
         medium = [0; MEDIUM];
         &mut medium[..len]
     } else {
-        heap = zeroes(len)?;
+        heap = fallible::zeroes(len)?;
         &mut heap
     };
     work(bytes)
-}
-
-#[cold]
-fn zeroes(len: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| Error::memory())?;
-    bytes.resize(len, 0);
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -4,18 +4,19 @@ use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::fallible;
 use crate::platform::random;
 use crate::platform::secret_memory::{Rank, SecretBox};
 
 /// The length of every key in keycask, in bytes: AES-256.
 pub const KEY_SIZE: usize = 32;
 
-/// Overwrites the stack below the caller with zeroes: what the primitives left there of keys and schedules would else be
-/// copied into the heap with the next value that is moved over it.
+/// Overwrites the stack below the caller with zeroes: what the primitives left there of keys and schedules. They reach some
+/// 10 KiB down.
 #[inline(never)]
 pub(crate) fn wipe_stack() {
-    [0_u64; 1024].zeroize();
+    [0_u64; 1536].zeroize();
 }
 
 /// A 256-bit key.
@@ -68,10 +69,7 @@ pub struct SecretBytes(Zeroizing<Vec<u8>>);
 impl SecretBytes {
     /// `len` zero bytes, to be filled in place and never grown.
     pub(crate) fn zeroed(len: usize) -> Result<SecretBytes> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len).map_err(|_| Error::memory())?;
-        bytes.resize(len, 0);
-        Ok(SecretBytes::from(bytes))
+        fallible::zeroes(len).map(SecretBytes::from)
     }
 
     /// The secret itself.

@@ -9,6 +9,7 @@ use base64_simd::Out;
 
 use crate::cipher::OVERHEAD;
 use crate::error::{Error, Result};
+use crate::fallible;
 use crate::scratch;
 use crate::secret::SecretBytes;
 use crate::status::Status;
@@ -79,9 +80,7 @@ pub(crate) fn write(plaintext_len: usize, text: &mut [u8], seal: impl FnOnce(&mu
 /// A token made by `write`, which gets a buffer of exactly its length.
 pub(crate) fn made(plaintext_len: usize, write: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<String> {
     let len = text_len(plaintext_len)?;
-    let mut text = Vec::new();
-    text.try_reserve_exact(len).map_err(|_| Error::memory())?;
-    text.resize(len, 0);
+    let mut text = fallible::zeroes(len)?;
     write(&mut text)?;
     String::from_utf8(text).map_err(|_| Error::new(Status::Internal, "a token is not ASCII"))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, Result, Shortened};
+use crate::fallible;
 use crate::status::Status;
 
 /// The longest user name, in bytes of UTF-8.
@@ -24,6 +25,10 @@ impl<'a> User<'a> {
 
     pub(crate) fn name(self) -> &'a str {
         self.0
+    }
+
+    pub(crate) fn to_owned(self) -> Result<Box<str>> {
+        fallible::text(self.0).map(String::into_boxed_str)
     }
 }
 

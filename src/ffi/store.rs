@@ -12,6 +12,7 @@ use super::status::{KC_OK, kc_status};
 use crate::error::{Error, Result};
 use crate::keystore::Location;
 use crate::master_key::MasterKeys;
+use crate::secret::wipe_stack;
 use crate::status::Status;
 use crate::store::Store;
 
@@ -96,5 +97,7 @@ pub unsafe extern "C" fn kc_free(handle: *mut c_void) -> kc_status {
     if handle.is_null() {
         return KC_OK;
     }
-    boundary::run(std::ptr::null_mut(), || handles::free(handle))
+    let status = boundary::run(std::ptr::null_mut(), || handles::free(handle));
+    wipe_stack();
+    status
 }

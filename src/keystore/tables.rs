@@ -29,8 +29,13 @@ pub(crate) trait Tables: Rows {
     /// Whether the mark of an erased user stands.
     fn is_erased(&self, mark: &Mark) -> Result<bool>;
 
-    /// Up to `limit` own keys and versions that are wrapped by the master key `id`.
-    fn kept_under(&self, id: MasterKeyId, limit: u32) -> Result<Vec<(KeptPlace, Vec<u8>)>>;
+    /// Up to `limit` own keys and versions that are wrapped by the master key `id`, each handed to `visit`.
+    fn kept_under(
+        &self,
+        id: MasterKeyId,
+        limit: u32,
+        visit: &mut dyn FnMut(KeptPlace, &[u8]) -> Result<()>,
+    ) -> Result<()>;
 
     /// How many own keys and versions are wrapped by the master key `id`.
     fn count_kept(&self, id: MasterKeyId) -> Result<u64>;

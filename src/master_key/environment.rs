@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::MasterKey;
 use super::text;
 use crate::error::{Error, Result, Shortened};
+use crate::fallible;
 use crate::status::Status;
 
 const VARIABLE: &str = "API_KEY_MASTER_KEY";
@@ -70,7 +71,7 @@ fn non_blank(variable: &str) -> Option<Zeroizing<Vec<u8>>> {
 
 fn read(path: &Path, variable: &str) -> Result<Zeroizing<Vec<u8>>> {
     // The whole capacity at once: growing would leave copies of the text behind.
-    let mut text = Zeroizing::new(vec![0; LONGEST_FILE + 1]);
+    let mut text = Zeroizing::new(fallible::zeroes(LONGEST_FILE + 1)?);
     let mut len = 0;
     let refused = |cause: std::io::Error| Error::io(&format!("read the file of {variable},"), path, &cause);
     let mut file = File::open(path).map_err(refused)?;

@@ -112,7 +112,7 @@ impl UserKeys {
         Ok(UserKeys {
             keystore,
             master_keys,
-            cache: KeyCache::new(options.cache_users),
+            cache: KeyCache::new(options.cache_users)?,
             loads: Flights::new(),
             freshness,
             unchecked: AtomicU8::new(Change::None as u8),
@@ -296,7 +296,7 @@ impl UserKeys {
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         self.check_process()?;
-        self.loads.join(user.name(), call.existing, || {
+        self.loads.join(user, call.existing, || {
             self.look_if_due()?;
             let seen = self.freshness.seen();
             let known = self.cache.get(user).map(Hit::into_held);
@@ -356,7 +356,7 @@ impl UserKeys {
                     let raw = SecretKey::generate(Rank::Second)?;
                     let wrapped = self.master_keys.current().wrap(&raw)?;
                     rows.add_user_key(user, &wrapped)?;
-                    CachedKey::new(user, wrapped, DataKey::new(raw), seen)
+                    CachedKey::new(user, wrapped, DataKey::new(raw), seen)?
                 }
             });
             Ok(())
@@ -368,7 +368,7 @@ impl UserKeys {
 
     fn unwrapped(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey, seen: Seen) -> Result<Arc<CachedKey>> {
         let (wrapped, raw, _) = self.unwrap(rows, user, stored)?;
-        Ok(CachedKey::new(user, wrapped, DataKey::new(raw), seen))
+        CachedKey::new(user, wrapped, DataKey::new(raw), seen)
     }
 
     /// The key in a user's row, as it lies there and unwrapped, and the master key that wraps it.

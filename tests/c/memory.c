@@ -1,10 +1,10 @@
-/* What is left in the process's memory when the last handle has been freed: heap and mappings, not the stack. */
+/* What is left in the process's memory when the last handle has been freed, the stack included. */
 
 #include "check.h"
 
 #include <fcntl.h>
 
-enum { MASTER_KEYS = 16, SCHEDULE_SIZE = 240 };
+enum { MASTER_KEYS = 16, SCHEDULE_SIZE = 240, PIECE = 16 };
 
 static unsigned char s_box[256];
 
@@ -48,20 +48,38 @@ static void expand(const unsigned char key[KC_KEY_SIZE], unsigned char schedule[
   }
 }
 
-/* What is looked for, kept inverted so that it is not found here. */
-static unsigned char wanted[MASTER_KEYS * 2 + 8][KC_KEY_SIZE];
+/* What is looked for, a round key's length each, kept inverted so that it is not found here. */
+static unsigned char wanted[MASTER_KEYS * 8 + 32][PIECE];
 static size_t wanted_count;
 
-static void want(const unsigned char *secret) {
+static void want(const unsigned char secret[KC_KEY_SIZE]) {
   for (size_t i = 0; i < KC_KEY_SIZE; i++)
-    wanted[wanted_count][i] = (unsigned char)~secret[i];
-  wanted_count++;
+    wanted[wanted_count + i / PIECE][i % PIECE] = (unsigned char)~secret[i];
+  wanted_count += KC_KEY_SIZE / PIECE;
+}
+
+/* A secret, and the base64 of it in either alphabet. */
+static void want_encoded(const unsigned char secret[KC_KEY_SIZE]) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  const char *const alphabets[] = { "+/", "-_" };
+  unsigned char text[KC_KEY_SIZE];
+  want(secret);
+  for (size_t alphabet = 0; alphabet < 2; alphabet++) {
+    for (size_t at = 0; at < sizeof text; at++) {
+      const size_t byte = at * 6 / 8, offset = at * 6 % 8;
+      const unsigned pair = (unsigned)secret[byte] << 8 | secret[byte + 1];
+      const unsigned digit = pair >> (10 - offset) & 63;
+      text[at] = (unsigned char)(digit < 62 ? letters[digit] : alphabets[alphabet][digit - 62]);
+    }
+    want(text);
+  }
+  kc_wipe(text, sizeof text);
 }
 
 /* A key, and the last round keys of its schedule, from which it can be computed. */
 static void want_key(const unsigned char key[KC_KEY_SIZE]) {
   unsigned char schedule[SCHEDULE_SIZE];
-  want(key);
+  want_encoded(key);
   expand(key, schedule);
   want(schedule + SCHEDULE_SIZE - KC_KEY_SIZE);
   kc_wipe(schedule, sizeof schedule);
@@ -69,17 +87,17 @@ static void want_key(const unsigned char key[KC_KEY_SIZE]) {
 
 static size_t found_in(const unsigned char *memory, size_t len) {
   size_t found = 0;
-  for (size_t at = 0; at + KC_KEY_SIZE <= len; at++)
+  for (size_t at = 0; at + PIECE <= len; at++)
     for (size_t w = 0; w < wanted_count; w++) {
       size_t same = 0;
-      while (same < KC_KEY_SIZE && memory[at + same] == (unsigned char)~wanted[w][same])
+      while (same < PIECE && memory[at + same] == (unsigned char)~wanted[w][same])
         same++;
-      found += same == KC_KEY_SIZE;
+      found += same == PIECE;
     }
   return found;
 }
 
-/* How often one of them stands in what the process can write, its stack apart. */
+/* How often one of them stands in what the process can write. */
 static size_t found_in_memory(void) {
   static unsigned char buffer[1 << 16];
   char line[512];
@@ -90,9 +108,9 @@ static size_t found_in_memory(void) {
   while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
     unsigned long start, end;
     char access[8];
-    if (sscanf(line, "%lx-%lx %7s", &start, &end, access) != 3 || access[1] != 'w' || strstr(line, "[stack]") != NULL)
+    if (sscanf(line, "%lx-%lx %7s", &start, &end, access) != 3 || access[1] != 'w')
       continue;
-    for (unsigned long at = start; at < end; at += sizeof buffer - KC_KEY_SIZE) {
+    for (unsigned long at = start; at < end; at += sizeof buffer - PIECE) {
       size_t len = end - at < sizeof buffer ? (size_t)(end - at) : sizeof buffer;
       ssize_t got;
       if (at <= (unsigned long)buffer && (unsigned long)buffer < at + len)
@@ -111,7 +129,7 @@ static size_t found_in_memory(void) {
 
 static void after_the_last_free_no_key_is_left(void) {
   static unsigned char master_keys[MASTER_KEYS][KC_KEY_SIZE];
-  static const char secret[KC_KEY_SIZE + 1] = "sk-a-secret-of-32-bytes-exactly!";
+  char secret[KC_KEY_SIZE + 1];
   unsigned char raw[KC_KEY_SIZE];
   char token[256], plaintext[64];
   kc_store *store;
@@ -129,7 +147,12 @@ static void after_the_last_free_no_key_is_left(void) {
     for (size_t at = 0; at < n; at++)
       want_key(master_keys[at]);
     store = open_store_with(":memory:", master_keys, n, 0);
+    for (size_t at = 0; at < KC_KEY_SIZE; at++)
+      secret[at] = (char)('a' + (at * 7 + at / 3 + n) % 26);
+    secret[KC_KEY_SIZE] = '\0';
+    want_encoded((const unsigned char *)secret);
     encrypt(store, "alice", secret, token, sizeof token);
+    kc_wipe(secret, sizeof secret);
     CHECK_STATUS(KC_OK, kc_decrypt(store, "alice", KC_NUL_TERMINATED, token, KC_NUL_TERMINATED, NULL, plaintext,
                                    sizeof plaintext, NULL, &why));
     kc_wipe(plaintext, sizeof plaintext);

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::{StoreName, errors, schema};
 use crate::error::{Error, Result};
+use crate::fallible;
 use crate::keystore::{Demands, Enough, MasterKeyState, Registered, Rows, StoredKey, WritableRows};
 use crate::master_key::{MasterKeyId, WrappedKey};
 use crate::platform::random;
@@ -114,22 +115,16 @@ impl Rows for SqliteRows<'_> {
         if !self.has_table("keycask_master")? {
             return Ok(Vec::new());
         }
-        let found = self.read(
-            self.transaction.prepare_cached("SELECT id, state FROM keycask_master ORDER BY rowid").and_then(
-                |mut query| query.query_map((), |row| Ok((row.get(0).ok(), row.get::<_, String>(1).ok())))?.collect(),
-            ),
-        )?;
-        let found: Vec<(Option<[u8; 16]>, Option<String>)> = found;
-        found
-            .into_iter()
-            .map(|(id, state)| {
-                let id = id.ok_or_else(|| self.damaged("a master key's id in keycask_master has not 16 bytes"))?;
-                let state = state.as_deref().and_then(state_from_text).ok_or_else(|| {
-                    self.damaged("a master key's state in keycask_master is none of active, retiring, retired")
-                })?;
-                Ok(Registered { id: MasterKeyId(id), state })
-            })
-            .collect()
+        let mut found = Vec::new();
+        self.each("SELECT id, state FROM keycask_master ORDER BY rowid", (), &mut |row| {
+            let id = row.get(0).map_err(|_| self.damaged("a master key's id in keycask_master has not 16 bytes"))?;
+            let state = self.read(row.get_ref(1))?.as_str().ok().and_then(state_from_text).ok_or_else(|| {
+                self.damaged("a master key's state in keycask_master is none of active, retiring, retired")
+            })?;
+            fallible::push(&mut found, Registered { id: MasterKeyId(id), state })?;
+            Ok(Enough::No)
+        })?;
+        Ok(found)
     }
 
     fn demands(&self) -> Result<Demands> {

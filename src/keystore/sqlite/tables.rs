@@ -1,10 +1,12 @@
 //! The tables that operations use, as SQL.
 
-use rusqlite::{OptionalExtension, Params, Row};
+use rusqlite::types::ValueRef;
+use rusqlite::{Params, Row};
 
 use super::rows::{SqliteRows, now, timestamp};
 use super::vfs;
 use crate::error::Result;
+use crate::fallible;
 use crate::keystore::{Enough, KeptKey, KeptPlace, Layout, Mark, OwnKey, Place, Tables, UserRow, WritableTables};
 use crate::master_key::{MasterKeyId, WrappedKey};
 use crate::user::User;
@@ -30,6 +32,11 @@ impl SqliteRows<'_> {
     }
 }
 
+/// What a text column holds; nothing where another program wrote something else.
+fn text(value: ValueRef<'_>) -> Result<String> {
+    fallible::text(value.as_str().unwrap_or_default())
+}
+
 impl Tables for SqliteRows<'_> {
     fn walk(&self, after: Place, limit: u32, visit: &mut dyn FnMut(Place, &[u8]) -> Result<Enough>) -> Result<()> {
         self.each(
@@ -43,23 +50,21 @@ impl Tables for SqliteRows<'_> {
     }
 
     fn next_row(&self, after: Place) -> Result<Option<UserRow>> {
-        let found = self
-            .transaction
-            .prepare_cached(
-                "SELECT rowid, user_id, created_at, encrypted_key FROM encryption_keys WHERE rowid > ? ORDER BY rowid",
-            )
-            .and_then(|mut query| {
-                let row = query.query_row([after.0], |row| {
-                    Ok(UserRow {
-                        place: Place(row.get(0)?),
-                        user: row.get(1).unwrap_or_default(),
-                        created_at: row.get(2).unwrap_or_default(),
-                        key: row.get(3).unwrap_or_default(),
-                    })
+        let mut found = None;
+        self.each(
+            "SELECT rowid, user_id, created_at, encrypted_key FROM encryption_keys WHERE rowid > ? ORDER BY rowid LIMIT 1",
+            [after.0],
+            &mut |row| {
+                found = Some(UserRow {
+                    place: Place(self.read(row.get(0))?),
+                    user: text(self.read(row.get_ref(1))?)?,
+                    created_at: text(self.read(row.get_ref(2))?)?,
+                    key: fallible::copied(self.read(row.get_ref(3))?.as_blob().unwrap_or_default())?,
                 });
-                row.optional()
-            });
-        self.read(found)
+                Ok(Enough::Yes)
+            },
+        )?;
+        Ok(found)
     }
 
     fn layout(&self) -> Result<Layout> {
@@ -107,11 +112,16 @@ impl Tables for SqliteRows<'_> {
         )
     }
 
-    fn kept_under(&self, id: MasterKeyId, limit: u32) -> Result<Vec<(KeptPlace, Vec<u8>)>> {
-        let mut found = Vec::new();
+    fn kept_under(
+        &self,
+        id: MasterKeyId,
+        limit: u32,
+        visit: &mut dyn FnMut(KeptPlace, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         if !self.has_operation_tables()? {
-            return Ok(found);
+            return Ok(());
         }
+        let mut left = limit;
         for (query, place) in [
             (
                 "SELECT rowid, wrapped FROM keycask_key WHERE master = ? LIMIT ?",
@@ -119,15 +129,14 @@ impl Tables for SqliteRows<'_> {
             ),
             ("SELECT rowid, wrapped FROM keycask_version WHERE master = ? LIMIT ?", KeptPlace::Version),
         ] {
-            let left = i64::from(limit) - found.len() as i64;
-            let rows = self.transaction.prepare_cached(query).and_then(|mut query| {
-                query
-                    .query_map((id.0, left), |row| Ok((place(row.get(0)?), row.get(1).unwrap_or_default())))?
-                    .collect::<rusqlite::Result<Vec<_>>>()
-            });
-            found.extend(self.read(rows)?);
+            self.each(query, (id.0, left), &mut |row| {
+                let (at, wrapped) = (self.read(row.get(0))?, self.read(row.get_ref(1))?);
+                left -= 1;
+                visit(place(at), wrapped.as_blob().unwrap_or_default())?;
+                Ok(Enough::No)
+            })?;
         }
-        Ok(found)
+        Ok(())
     }
 
     fn count_kept(&self, id: MasterKeyId) -> Result<u64> {

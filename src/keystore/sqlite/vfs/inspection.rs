@@ -9,6 +9,7 @@ use rusqlite::{Connection, ffi};
 
 use super::main_file::MainFile;
 use super::{File, METHODS};
+use crate::fallible;
 
 /// So much of the file is looked through at a time.
 const WINDOW: usize = 1 << 20;
@@ -33,7 +34,7 @@ pub(in super::super) fn file_identity(connection: &Connection) -> [u64; 2] {
 pub(in super::super) fn contains(connection: &Connection, needles: &[Box<[u8]>]) -> io::Result<bool> {
     let Some(main) = main_file(connection) else { return Ok(false) };
     let longest = needles.iter().map(|needle| needle.len()).max().unwrap_or(0);
-    let mut window = vec![0; WINDOW + longest];
+    let mut window = fallible::zeroes(WINDOW + longest).map_err(|_| io::ErrorKind::OutOfMemory)?;
     let (mut offset, len) = (0, main.len()?);
     while longest > 0 && offset < len {
         let here = window.len().min((len - offset) as usize);

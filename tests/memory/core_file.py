@@ -37,7 +37,7 @@ for name, key in keys.items():
         # Without the last group, of which padding or what follows may be a part.
         forms[encode.__name__] = encode(key)[:40]
     found += [f"the {name} key is in it, as {form}" for form, text in forms.items() if text in core]
-# AES-256 begins with the key's halves as its first two round keys, which the compiler may keep in a frame of the stack.
+# AES-256 begins with the key's halves as its first two round keys: one of them may be left where the cipher's frame was.
 halves = sum(half in core for key in keys.values() for half in (key[:16], key[16:]))
 if control not in core:
     found.append("what must be found is not found: the search does not work")
