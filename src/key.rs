@@ -52,7 +52,7 @@ impl Key {
                 format!("the key has {} bytes, and AES-256 takes {KEY_SIZE}: pass raw bytes, no text", raw.len()),
             )
         })?;
-        Ok(Key(Kind::Alone(Arc::new(DataKey::new(SecretKey::copied_from(Rank::Second, raw))))))
+        Ok(Key(Kind::Alone(Arc::new(DataKey::new(&SecretKey::copied_from(Rank::Second, raw))))))
     }
 
     pub(crate) fn of_pool(pool: Arc<Pool>) -> Key {
@@ -124,11 +124,11 @@ impl Key {
 
     pub(crate) fn export_to(&self, raw: &mut [u8]) -> Result<()> {
         match &self.0 {
-            Kind::Alone(key) => raw.copy_from_slice(key.raw().expose()),
-            Kind::OfPool(pool) => raw.copy_from_slice(pool.current().raw().expose()),
+            Kind::Alone(key) => raw.copy_from_slice(key.raw()),
+            Kind::OfPool(pool) => raw.copy_from_slice(pool.current().raw()),
             Kind::OfUser { user_keys, key } => {
                 return user_keys.with_still(key, Call::default(), |key| {
-                    raw.copy_from_slice(key.raw().expose());
+                    raw.copy_from_slice(key.raw());
                     Ok(())
                 });
             }

@@ -250,12 +250,11 @@ impl KeyCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::KEY_SIZE;
 
     #[test]
     fn a_cached_user_with_a_name_of_64_bytes_takes_less_than_a_kib() {
         const COUNTS_OF_ARC: usize = 16;
-        let key = COUNTS_OF_ARC + size_of::<CachedKey>() + KEY_SIZE;
+        let key = COUNTS_OF_ARC + size_of::<CachedKey>() + DataKey::SLOT;
         assert!(key + 64 + size_of::<Bucket>().div_ceil(WAYS) < 1024, "{key} bytes a key");
     }
 }

@@ -9,7 +9,7 @@ use crate::keystore::{KeptKey, Mark, OwnKey, Tables, WritableTables};
 use crate::master_key::MasterKeys;
 use crate::platform::secret_memory::Rank;
 use crate::registry;
-use crate::secret::SecretKey;
+use crate::secret::{SecretKey, leaving_nothing};
 use crate::status::Status;
 use crate::user::User;
 
@@ -39,7 +39,7 @@ pub(crate) fn mark_of(rows: &dyn WritableTables, master_keys: &MasterKeys, user:
         None => {
             registry::admit_creation(rows, master_keys)?;
             let key = SecretKey::generate(Rank::First)?;
-            rows.set_own_key(&OwnKey::Marking, &master_keys.keep(&key)?)?;
+            rows.set_own_key(&OwnKey::Marking, &master_keys.keep(key.expose())?)?;
             key
         }
     };
@@ -47,9 +47,12 @@ pub(crate) fn mark_of(rows: &dyn WritableTables, master_keys: &MasterKeys, user:
 }
 
 fn mark(key: &SecretKey, user: User<'_>) -> Mark {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes a key of any length (RFC 2104 §2)");
-    mac.update(user.name().as_bytes());
-    mac.finalize().into_bytes().into()
+    leaving_nothing(|| {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes a key of any length (RFC 2104 §2)");
+        mac.update(user.name().as_bytes());
+        mac.finalize().into_bytes().into()
+    })
 }
 
 fn unwrapped(rows: &dyn Tables, master_keys: &MasterKeys, kept: &KeptKey) -> Result<SecretKey> {

@@ -8,12 +8,13 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::cipher::{Cipher, OVERHEAD};
+use crate::cipher::OVERHEAD;
+use crate::data_key::DataKey;
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::keystore::KeptKey;
-use crate::platform::secret_memory::{Rank, SecretBox};
-use crate::secret::{KEY_SIZE, SecretBytes, SecretKey, wipe_stack};
+use crate::platform::secret_memory::Rank;
+use crate::secret::{KEY_SIZE, SecretBytes, SecretKey, leaving_nothing};
 use crate::status::Status;
 
 #[cfg(feature = "capi")]
@@ -35,8 +36,7 @@ pub(crate) struct MasterKeyId(pub [u8; 16]);
 
 /// A key-encryption key of 256 bits.
 pub struct MasterKey {
-    raw: SecretKey,
-    cipher: SecretBox<Cipher>,
+    key: DataKey,
     id: MasterKeyId,
 }
 
@@ -44,7 +44,7 @@ impl MasterKey {
     /// The master key of these bytes.
     #[must_use]
     pub fn from_bytes(raw: &[u8; KEY_SIZE]) -> MasterKey {
-        MasterKey::new(SecretKey::copied_from(Rank::First, raw))
+        MasterKey::new(&SecretKey::copied_from(Rank::First, raw))
     }
 
     /// A new master key from the system's random source.
@@ -53,7 +53,7 @@ impl MasterKey {
     ///
     /// [`Status::Random`].
     pub fn generate() -> Result<MasterKey> {
-        SecretKey::generate(Rank::First).map(MasterKey::new)
+        SecretKey::generate(Rank::First).map(|raw| MasterKey::new(&raw))
     }
 
     /// Reads a master key's text as `API_KEY_MASTER_KEY` holds it: base64 of 32 bytes in either alphabet, white space and
@@ -71,7 +71,7 @@ impl MasterKey {
     /// # Ok::<(), keycask::Error>(())
     /// ```
     pub fn from_text(text: &[u8]) -> Result<MasterKey> {
-        text::decode(text).map(MasterKey::new)
+        text::decode(text).map(|raw| MasterKey::new(&raw))
     }
 
     /// The current one, as [`MasterKeys::from_environment`] finds it.
@@ -95,63 +95,59 @@ impl MasterKey {
     /// The key's text: 44 characters of url-safe base64 with padding.
     #[must_use]
     pub fn to_text(&self) -> SecretBytes {
-        text::encode(&self.raw)
+        text::encode(self.raw())
     }
 
-    fn new(raw: SecretKey) -> MasterKey {
-        let key = MasterKey::scheduled(raw);
-        wipe_stack();
-        key
-    }
-
-    #[inline(never)]
-    fn scheduled(raw: SecretKey) -> MasterKey {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(raw.expose()).expect("HMAC takes a key of any length (RFC 2104 §2)");
-        mac.update(b"keycask master key id");
-        let mac = mac.finalize().into_bytes();
-        let mut id = [0; 16];
-        id.copy_from_slice(&mac[..16]);
-        MasterKey { cipher: SecretBox::new(raw.rank(), Cipher::new(&raw)), raw, id: MasterKeyId(id) }
+    fn new(raw: &SecretKey) -> MasterKey {
+        MasterKey { key: DataKey::new(raw), id: leaving_nothing(|| id_of(raw.expose())) }
     }
 
     pub(crate) fn id(&self) -> MasterKeyId {
         self.id
     }
 
-    pub(crate) fn raw(&self) -> &SecretKey {
-        &self.raw
+    pub(crate) fn raw(&self) -> &[u8; KEY_SIZE] {
+        self.key.raw()
     }
 
     /// Wraps a user's key.
-    pub(crate) fn wrap(&self, key: &SecretKey) -> Result<WrappedKey> {
+    pub(crate) fn wrap(&self, key: &[u8; KEY_SIZE]) -> Result<WrappedKey> {
         let mut wrapped = [0; WRAPPED_SIZE];
-        self.cipher.seal(key.expose(), &mut wrapped)?;
+        self.key.seal(key, &mut wrapped)?;
         Ok(wrapped)
     }
 
     /// Unwraps a key; nothing when it was not wrapped by this master key, or was altered.
     pub(crate) fn unwrap(&self, rank: Rank, wrapped: &WrappedKey) -> Option<SecretKey> {
-        SecretKey::try_made(rank, |key| self.cipher.open(wrapped, key)).ok()
+        SecretKey::try_made(rank, |key| self.key.cipher().open(wrapped, key)).ok()
     }
 
     /// What this master key sealed, of whatever length, sealed by `other`; nothing when it did not seal it, or it was altered.
     pub(crate) fn resealed(&self, sealed: &[u8], other: &MasterKey) -> Result<Option<Vec<u8>>> {
         let Some(len) = sealed.len().checked_sub(OVERHEAD) else { return Ok(None) };
         let mut opened = SecretBytes::zeroed(len)?;
-        if self.cipher.open(sealed, opened.expose_mut()).is_err() {
+        if self.key.cipher().open(sealed, opened.expose_mut()).is_err() {
             return Ok(None);
         }
-        let mut resealed = vec![0; sealed.len()];
-        other.cipher.seal(opened.expose(), &mut resealed)?;
+        let mut resealed = fallible::zeroes(sealed.len())?;
+        other.key.seal(opened.expose(), &mut resealed)?;
         Ok(Some(resealed))
     }
 
     /// Whether this master key sealed `sealed`.
     pub(crate) fn opens(&self, sealed: &[u8]) -> Result<bool> {
         let Some(len) = sealed.len().checked_sub(OVERHEAD) else { return Ok(false) };
-        Ok(self.cipher.open(sealed, SecretBytes::zeroed(len)?.expose_mut()).is_ok())
+        Ok(self.key.cipher().open(sealed, SecretBytes::zeroed(len)?.expose_mut()).is_ok())
     }
+}
+
+fn id_of(raw: &[u8; KEY_SIZE]) -> MasterKeyId {
+    let mut mac = Hmac::<Sha256>::new_from_slice(raw).expect("HMAC takes a key of any length (RFC 2104 §2)");
+    mac.update(b"keycask master key id");
+    let mac = mac.finalize().into_bytes();
+    let mut id = [0; 16];
+    id.copy_from_slice(&mac[..16]);
+    MasterKeyId(id)
 }
 
 impl fmt::Debug for MasterKey {
@@ -241,7 +237,7 @@ impl MasterKeys {
     }
 
     /// Wraps a key of the store's own with the current one.
-    pub(crate) fn keep(&self, key: &SecretKey) -> Result<KeptKey> {
+    pub(crate) fn keep(&self, key: &[u8; KEY_SIZE]) -> Result<KeptKey> {
         Ok(KeptKey { under: self.current().id(), wrapped: self.current().wrap(key)?.to_vec() })
     }
 

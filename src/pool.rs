@@ -11,7 +11,7 @@ use crate::keystore::{OwnKey, Patience, Registered};
 use crate::master_key::{MasterKey, MasterKeyId, MasterKeys};
 use crate::options::Call;
 use crate::platform::secret_memory::Rank;
-use crate::secret::SecretKey;
+use crate::secret::{SecretKey, leaving_nothing};
 use crate::status::Status;
 use crate::token::Sealed;
 use crate::user_keys::{Opened, UserKeys, would_block};
@@ -22,12 +22,14 @@ const ROUNDS: u32 = 100_000;
 /// Derives the pool key of a master key: PBKDF2-HMAC-SHA256 (RFC 8018 §5.2), some 12 ms of work. The rounds are the
 /// format's; over a random master key they add nothing.
 fn derive(master_key: &MasterKey) -> DataKey {
-    let raw = SecretKey::try_made(Rank::First, |key| {
-        pbkdf2::pbkdf2_hmac::<Sha256>(master_key.raw().expose(), SALT, ROUNDS, key);
-        Ok::<(), std::convert::Infallible>(())
+    let raw = leaving_nothing(|| {
+        SecretKey::try_made(Rank::First, |key| {
+            pbkdf2::pbkdf2_hmac::<Sha256>(master_key.raw(), SALT, ROUNDS, key);
+            Ok::<(), std::convert::Infallible>(())
+        })
     });
     match raw {
-        Ok(raw) => DataKey::new(raw),
+        Ok(raw) => DataKey::new(&raw),
         Err(never) => match never {},
     }
 }
@@ -137,7 +139,7 @@ impl Pool {
                     && let Some(kept) = rows.own_key(&OwnKey::PoolOf(id))?
                     && let Some(raw) = master_keys.unwrap_kept(&kept)
                 {
-                    self.keys.add(id, DataKey::new(raw));
+                    self.keys.add(id, DataKey::new(&raw));
                 }
             }
             Ok(())

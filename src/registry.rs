@@ -169,7 +169,6 @@ mod tests {
     use super::*;
     use crate::keystore::Demands;
     use crate::master_key::{MasterKeyId, WrappedKey};
-    use crate::secret::SecretKey;
     use crate::user::User;
 
     /// Rows in memory, of which no user is ever asked for by name.
@@ -242,7 +241,7 @@ mod tests {
 
     /// Rows under the master keys with these numbers.
     fn rows_under(numbers: &[u8]) -> FakeRows {
-        let user_key = SecretKey::copied_from(Rank::Second, &[0xee; 32]);
+        let user_key = [0xee; 32];
         let wrapped = numbers.iter().map(|&number| master_key(number).wrap(&user_key).unwrap()).collect();
         FakeRows { wrapped, ..FakeRows::default() }
     }

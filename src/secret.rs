@@ -6,17 +6,30 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Result;
 use crate::fallible;
+use crate::platform::processor::clear_vector_registers;
 use crate::platform::random;
 use crate::platform::secret_memory::{Rank, SecretBox};
 
 /// The length of every key in keycask, in bytes: AES-256.
 pub const KEY_SIZE: usize = 32;
 
-/// Overwrites the stack below the caller with zeroes: what the primitives left there of keys and schedules. They reach some
-/// 10 KiB down.
+/// Does `work` in a frame of its own, and wipes what it leaves on the stack and in registers.
+pub(crate) fn leaving_nothing<T>(work: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn apart<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    let outcome = apart(work);
+    wipe_what_calls_left();
+    outcome
+}
+
+/// Overwrites the stack below the caller, and the vector registers, with zeroes: what the primitives left there of keys and
+/// schedules. They reach some 10 KiB down.
 #[inline(never)]
-pub(crate) fn wipe_stack() {
+pub(crate) fn wipe_what_calls_left() {
     [0_u64; 1536].zeroize();
+    clear_vector_registers();
 }
 
 /// A 256-bit key.

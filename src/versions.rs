@@ -19,7 +19,7 @@ pub(crate) fn rotate(
     registry::admit_creation(rows, master_keys)?;
     rows.demand(Demands { must_read: Demands::VERSIONS, must_write: Demands::OPERATIONS })?;
     rows.add_version(user, current)?;
-    rows.replace_user_key(user, &master_keys.current().wrap(&SecretKey::generate(Rank::Second)?)?)
+    rows.replace_user_key(user, &master_keys.current().wrap(SecretKey::generate(Rank::Second)?.expose())?)
 }
 
 /// Tries the user's earlier keys, the latest first, until `open` says that one is right. One that no given master key unwraps
@@ -33,7 +33,7 @@ pub(crate) fn find(
     let mut found = false;
     rows.versions(user, &mut |version| {
         if let Some(raw) = master_keys.unwrap_kept(&version) {
-            found = open(&DataKey::new(raw))?;
+            found = open(&DataKey::new(&raw))?;
         }
         Ok(if found { Enough::Yes } else { Enough::No })
     })?;

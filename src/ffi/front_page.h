@@ -63,6 +63,9 @@
  *               bare clone, the child's calls on that store give KC_E_UNSUPPORTED until it opens it anew; its cached
  *               keys work on.
  *
+ * Memory        Keys lie in pages of their own, left out of core dumps, locked as far as half of RLIMIT_MEMLOCK
+ *               reaches, and wiped when they are given back. Where that is not far enough, kc_stats tells.
+ *
  * Nonces        Random, from the kernel: by the vDSO where it has getrandom (Linux 6.11), else up to 32 ahead for a
  *               thread. No fork, thread or clone of this process repeats one; of a cloned virtual machine, see the
  *               caveats. A user's key is drawn by a system call of its own.

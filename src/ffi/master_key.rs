@@ -26,7 +26,7 @@ pub unsafe extern "C" fn kc_master_key_generate(
         let output = Output::text(text, text_capacity, text_len, "text")?;
         check_apart([], output.regions())?;
         output.write(TEXT_LEN, |text| {
-            text.copy_from_slice(encode_text(&SecretKey::generate(Rank::First)?).expose());
+            text.copy_from_slice(encode_text(SecretKey::generate(Rank::First)?.expose()).expose());
             Ok(())
         })
     })

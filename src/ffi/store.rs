@@ -12,7 +12,7 @@ use super::status::{KC_OK, kc_status};
 use crate::error::{Error, Result};
 use crate::keystore::Location;
 use crate::master_key::MasterKeys;
-use crate::secret::wipe_stack;
+use crate::secret::wipe_what_calls_left;
 use crate::status::Status;
 use crate::store::Store;
 
@@ -98,6 +98,6 @@ pub unsafe extern "C" fn kc_free(handle: *mut c_void) -> kc_status {
         return KC_OK;
     }
     let status = boundary::run(std::ptr::null_mut(), || handles::free(handle));
-    wipe_stack();
+    wipe_what_calls_left();
     status
 }

@@ -41,7 +41,6 @@ pub(crate) struct SecretBox<T> {
     value: NonNull<T>,
     /// Nothing for one on the heap, where the system refused a region.
     region: Option<&'static Region>,
-    rank: Rank,
 }
 
 // SAFETY: the value is owned as a Box owns it; regions are shared by atomics alone.
@@ -60,14 +59,14 @@ impl<T> SecretBox<T> {
             // SAFETY: the slot is ours alone, has T's size, and lies a multiple of that behind the start of a page, so that
             // it is aligned for T.
             unsafe { place.write(value) };
-            return SecretBox { value: place, region: Some(region), rank };
+            return SecretBox { value: place, region: Some(region) };
         }
         ON_HEAP.fetch_add(size_of::<T>(), Ordering::Relaxed);
-        SecretBox { value: NonNull::from(Box::leak(Box::new(value))), region: None, rank }
+        SecretBox { value: NonNull::from(Box::leak(Box::new(value))), region: None }
     }
 
     pub(crate) fn rank(&self) -> Rank {
-        self.rank
+        self.region.map_or(Rank::Second, |region| region.rank)
     }
 }
 

@@ -354,9 +354,9 @@ impl UserKeys {
                 None => {
                     registry::admit_creation(rows, &self.master_keys)?;
                     let raw = SecretKey::generate(Rank::Second)?;
-                    let wrapped = self.master_keys.current().wrap(&raw)?;
+                    let wrapped = self.master_keys.current().wrap(raw.expose())?;
                     rows.add_user_key(user, &wrapped)?;
-                    CachedKey::new(user, wrapped, DataKey::new(raw), seen)?
+                    CachedKey::new(user, wrapped, DataKey::new(&raw), seen)?
                 }
             });
             Ok(())
@@ -368,7 +368,7 @@ impl UserKeys {
 
     fn unwrapped(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey, seen: Seen) -> Result<Arc<CachedKey>> {
         let (wrapped, raw, _) = self.unwrap(rows, user, stored)?;
-        CachedKey::new(user, wrapped, DataKey::new(raw), seen)
+        CachedKey::new(user, wrapped, DataKey::new(&raw), seen)
     }
 
     /// The key in a user's row, as it lies there and unwrapped, and the master key that wraps it.

@@ -103,15 +103,17 @@ static void *work_in_a_thread(void *store) {
   return NULL;
 }
 
-/* A rotation, the loss of a user, a check, a backup. */
+/* A rotation, the loss of a user, a check, a backup; and no locked memory from here on. */
 static void operate(const char *path) {
   unsigned char ring[2 * KC_KEY_SIZE] = "another master key of 32 bytes..";
   kc_check_report report = KC_CHECK_REPORT_INIT;
+  kc_options unlocked = KC_OPTIONS_INIT;
   kc_store *store;
   uint64_t remaining = 1;
   char copy[4096];
   memcpy(ring + KC_KEY_SIZE, MASTER_KEY, sizeof MASTER_KEY);
-  succeed("kc_open", kc_open(STR(path), ring, sizeof ring, NULL, &store, &why));
+  unlocked.flags = KC_OPEN_UNLOCKED;
+  succeed("kc_open", kc_open(STR(path), ring, sizeof ring, &unlocked, &store, &why));
   succeed("kc_rotate_user", kc_rotate_user(store, STR("user 2"), &why));
   succeed("kc_erase_user", kc_erase_user(store, STR("user 3"), &why));
   while (remaining > 0)
