@@ -9,7 +9,7 @@
 
 source "$(dirname "$0")/lib.sh"
 
-SUITES=(lint rust fuzz c memory abi consumer interop go csharp ruby python docs environment reliability operations speed)
+SUITES=(lint rust fuzz c secrets abi consumer interop go csharp ruby python docs environment reliability operations speed)
 
 if [ "${1:-}" = --no-install ]; then
     INSTALL=no

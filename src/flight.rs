@@ -1,11 +1,12 @@
 //! One piece of work for many who ask for it at once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::platform::process::PerProcess;
 use crate::status::Status;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::user::User;
 
 /// By user; in the second, what is asked for where only an existing key will do.
@@ -92,3 +93,7 @@ impl<T> Drop for Landing<'_, T> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(all(test, keycask_schedules))]
+#[path = "../tests/schedules/flight.rs"]
+mod schedules;

@@ -5,10 +5,8 @@
 
 use std::hash::BuildHasher;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use arc_swap::{ArcSwapOption, Guard};
 use foldhash::quality::RandomState;
 use once_cell::race::OnceBox;
 
@@ -20,6 +18,7 @@ use crate::forced_panic;
 use crate::freshness::Seen;
 use crate::master_key::WrappedKey;
 use crate::platform::process::{PerProcess, Section};
+use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Guard, Mutex, Ordering};
 use crate::user::User;
 
 /// A user's key, unwrapped, and what is known of where it came from.
@@ -246,6 +245,10 @@ impl KeyCache {
         }
     }
 }
+
+#[cfg(all(test, keycask_schedules))]
+#[path = "../tests/schedules/key_cache.rs"]
+mod schedules;
 
 #[cfg(test)]
 mod tests {

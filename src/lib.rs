@@ -89,6 +89,7 @@ mod scratch;
 mod secret;
 mod status;
 mod store;
+mod sync;
 mod token;
 mod user;
 mod user_keys;

@@ -22,11 +22,16 @@ pub fn lookup_hash(api_key: &[u8]) -> String {
 }
 
 pub(crate) fn write_lookup_hash(api_key: &[u8], hex: &mut [u8; HASH_LEN]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digest = Sha256::digest(api_key);
     for (pair, byte) in hex.chunks_exact_mut(2).zip(&digest) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
+        pair[0] = digit(byte >> 4);
+        pair[1] = digit(byte & 0xf);
     }
     digest.as_mut_slice().zeroize();
+}
+
+/// A hex digit, without a branch or an index.
+fn digit(value: u8) -> u8 {
+    let is_letter = 9_u8.wrapping_sub(value) >> 7;
+    b'0' + value + is_letter * (b'a' - b'0' - 10)
 }

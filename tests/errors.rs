@@ -526,7 +526,7 @@ const SYSTEM: &[Case] = &[
         let capacity = kc_encrypted_size(plaintext.len());
         let mut token = vec![0_u8; capacity];
         let pages: u64 = fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
-        let limit = libc::rlimit { rlim_cur: pages * 4096 + (1 << 20), rlim_max: libc::RLIM_INFINITY };
+        let limit = libc::rlimit { rlim_cur: pages * 4096 + (32 << 20), rlim_max: libc::RLIM_INFINITY };
         // SAFETY: setrlimit reads what it is given, and changes this process alone.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
         failure(outcome(|error| unsafe {

@@ -9,18 +9,18 @@
 
 use std::ops::Deref;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use arc_swap::{ArcSwapOption, Guard};
 use once_cell::race::OnceBox;
 
 use super::objects::{kc_key, kc_store};
 use crate::error::{Error, Result};
+use crate::fallible;
 use crate::key::Key;
 use crate::platform::process::{PerProcess, Section};
 use crate::status::Status;
 use crate::store::Store;
+use crate::sync::{ArcSwapOption, AtomicU32, AtomicUsize, Guard, Mutex, Ordering};
 
 const MARK: u64 = 1 << 63;
 const GENERATION_SHIFT: u32 = 32;
@@ -118,7 +118,8 @@ impl Table {
         let (chunk, at) = Table::place(index);
         self.chunks
             .get(chunk)?
-            .get_or_init(|| Box::new((0..FIRST_CHUNK << chunk).map(|_| Slot::empty()).collect()))
+            .get_or_try_init(|| fallible::filled((FIRST_CHUNK as usize) << chunk, Slot::empty).map(Box::new))
+            .ok()?
             .get(at)
     }
 
@@ -167,6 +168,25 @@ impl Table {
                 return Guard::into_inner(entry);
             }
         }
+    }
+
+    /// Adds a key that came from `store`, and ends with it.
+    fn add_key_of(&self, store: Ticket, key: Key) -> Result<Ticket> {
+        let ticket = self.add(Object::Key { key, store: Some(store) })?;
+        if self.entry(store).is_none() {
+            // It was freed while this call was under way, perhaps before the new handle could be seen.
+            self.orphan_keys_of(store);
+        }
+        Ok(ticket)
+    }
+
+    /// Ends what `ticket` stands for, and with a store the keys that came from it.
+    fn free(&self, ticket: Ticket) -> Result<()> {
+        let removed = self.remove(ticket).ok_or_else(|| refused("handle", false, None))?;
+        if matches!(removed.object, Object::Store(_)) {
+            self.orphan_keys_of(ticket);
+        }
+        Ok(())
     }
 
     /// Takes the keys out of the handles that came from `store`; the handles stay, to be freed.
@@ -262,29 +282,22 @@ pub(super) fn add_key(key: Key) -> Result<*mut kc_key> {
 
 /// A handle for a key that came from the store of the handle `store`, and ends with it.
 pub(super) fn add_key_of(store: *const kc_store, key: Key) -> Result<*mut kc_key> {
-    let store = Ticket::of(store);
-    let handle = TABLE.add(Object::Key { key, store: Some(store) })?;
-    if TABLE.entry(store).is_none() {
-        // It was freed while this call was under way, perhaps before the new handle could be seen.
-        TABLE.orphan_keys_of(store);
-    }
-    Ok(handle.handle())
+    TABLE.add_key_of(Ticket::of(store), key).map(Ticket::handle)
 }
 
 /// Ends a handle, and with a store the keys that came from it.
 pub(super) fn free<H>(handle: *const H) -> Result<()> {
-    let ticket = Ticket::of(handle);
-    let removed = TABLE.remove(ticket).ok_or_else(|| refused("handle", false, None))?;
-    if matches!(removed.object, Object::Store(_)) {
-        TABLE.orphan_keys_of(ticket);
-    }
-    Ok(())
+    TABLE.free(Ticket::of(handle))
 }
 
 /// How many handles are open.
 pub(super) fn count() -> usize {
     TABLE.taken.load(Ordering::Acquire)
 }
+
+#[cfg(all(test, keycask_schedules))]
+#[path = "../../tests/schedules/handles.rs"]
+mod schedules;
 
 #[cfg(test)]
 mod tests {

@@ -38,7 +38,7 @@ pub(super) fn previous() -> Result<Vec<MasterKey>> {
     let mut keys = Vec::new();
     if let Some((texts, place)) = text_of(PREVIOUS, PREVIOUS_FILE)? {
         for (at, text) in texts.split(|byte| *byte == b',').enumerate() {
-            if !text::strip(text).is_empty() {
+            if !text::is_blank(text) {
                 let key = MasterKey::from_text(text);
                 keys.push(key.map_err(|error| found_in(&format!("{place}, key {}", at + 1), &error))?);
             }
@@ -66,7 +66,7 @@ fn text_of(variable: &str, file_variable: &str) -> Result<Option<(Zeroizing<Vec<
 
 fn non_blank(variable: &str) -> Option<Zeroizing<Vec<u8>>> {
     let value = Zeroizing::new(std::env::var_os(variable)?.into_vec());
-    (!text::strip(&value).is_empty()).then_some(value)
+    (!text::is_blank(&value)).then_some(value)
 }
 
 fn read(path: &Path, variable: &str) -> Result<Zeroizing<Vec<u8>>> {

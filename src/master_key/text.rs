@@ -16,16 +16,37 @@ const DATA_LEN: usize = 43;
 
 /// The text without the white space around it, as Python's `str.strip` defines it. What is not UTF-8 stays as it is,
 /// to be refused by [`decode`].
-pub(super) fn strip(text: &[u8]) -> &[u8] {
+fn strip(text: &[u8]) -> &[u8] {
     let white = |c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c);
     std::str::from_utf8(text).map_or(text, |text| text.trim_matches(white).as_bytes())
+}
+
+pub(super) fn is_blank(text: &[u8]) -> bool {
+    canonical(text).is_none() && strip(text).is_empty()
+}
+
+/// The characters that carry a key, where the text has the length that [`encode`] gives it; a line's end and missing padding
+/// are usual too.
+fn canonical(text: &[u8]) -> Option<&[u8; DATA_LEN]> {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"=").unwrap_or(text).try_into().ok()
+}
+
+/// Decodes a master key's text. In its usual form that takes the same branches and addresses for every key.
+pub(crate) fn decode(text: &[u8]) -> Result<SecretKey> {
+    if let Some(data) = canonical(text)
+        && let Ok(key) = decode_data(data)
+    {
+        return Ok(key);
+    }
+    decode_leniently(text)
 }
 
 /// Decodes a master key's text by CPython's walk over base64 (`binascii.a2b_base64`, not strict): characters outside
 /// both alphabets are skipped, complete padding ends the text. Missing padding is accepted besides.
 ///
-/// Branches depend on which class a character is of (data, padding, other), never on the value it carries.
-pub(crate) fn decode(text: &[u8]) -> Result<SecretKey> {
+/// Branches depend on which class a character is of (letter, digit, padding, other), never on the value it carries.
+fn decode_leniently(text: &[u8]) -> Result<SecretKey> {
     let text = strip(text);
     if text.is_empty() {
         return Err(invalid("it is blank"));
@@ -33,9 +54,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<SecretKey> {
     if !text.is_ascii() {
         return Err(invalid("it holds a character that is not ASCII"));
     }
-    // A character more than a key has, so that a longer text is noticed; the spare place holds 'A', six zero bits,
-    // and completes the last group: 44 characters, 33 bytes, of which the last belongs to no key.
-    let mut data = Zeroizing::new([b'A'; DATA_LEN + 1]);
+    let mut data = Zeroizing::new([0; DATA_LEN]);
     let mut count = 0;
     let mut padding = 0;
     for &byte in text {
@@ -52,7 +71,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<SecretKey> {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'+' | b'/' => {
                 padding = 0;
                 if let Some(place) = data.get_mut(count) {
-                    *place = to_url_safe(byte);
+                    *place = byte;
                 }
                 count += 1;
             }
@@ -64,8 +83,19 @@ pub(crate) fn decode(text: &[u8]) -> Result<SecretKey> {
             "it holds {count} characters of base64, and a key of {KEY_SIZE} bytes takes {DATA_LEN} and one '='"
         )));
     }
+    decode_data(&data)
+}
+
+/// The key that these characters of base64, in either alphabet, carry.
+fn decode_data(data: &[u8; DATA_LEN]) -> Result<SecretKey> {
+    // The spare place holds 'A', six zero bits, and completes the last group: 44 characters, 33 bytes, of which the last
+    // belongs to no key.
+    let mut text = Zeroizing::new([b'A'; DATA_LEN + 1]);
+    for (place, &byte) in text.iter_mut().zip(data) {
+        *place = to_url_safe(byte);
+    }
     let mut bytes = Zeroizing::new([0; KEY_SIZE + 1]);
-    Base64UrlUnpadded::decode(*data, &mut *bytes).map_err(|_| invalid("it is not base64"))?;
+    Base64UrlUnpadded::decode(*text, &mut *bytes).map_err(|_| invalid("it is not base64"))?;
     SecretKey::try_made(Rank::First, |key| {
         key.copy_from_slice(&bytes[..KEY_SIZE]);
         Ok(())

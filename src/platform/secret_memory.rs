@@ -5,11 +5,11 @@
 
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use zeroize::Zeroize;
 
 use super::mapping;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// The largest region, in bytes. Each is twice the one before.
 const LARGEST: usize = 1 << 20;
@@ -316,3 +316,7 @@ impl Region {
         }
     }
 }
+
+#[cfg(all(test, keycask_schedules))]
+#[path = "../../tests/schedules/secret_memory.rs"]
+mod schedules;

@@ -6,10 +6,10 @@
 use std::cell::Cell;
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::mapping;
 use super::process;
+use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 
 /// Pieces begin at multiples of it, so that no two threads write to one cache line.
 const ALIGNMENT: usize = 64;
@@ -109,6 +109,10 @@ impl Drop for ThreadSlot {
         }
     }
 }
+
+#[cfg(all(test, keycask_schedules))]
+#[path = "../../tests/schedules/thread_slots.rs"]
+mod schedules;
 
 #[cfg(test)]
 mod tests {
