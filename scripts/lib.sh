@@ -176,6 +176,38 @@ at_one_store() {
     figures "${names[*]} and the module at one store" "$PYTHON" tests/interop/peers.py "${peers[@]}"
 }
 
+# run_suites FOLDER SUITE…: a suite's last line is its count; what its tools count before that is in it.
+run_suites() {
+    local folder=$1 suite started=$SECONDS from log status last
+    shift
+    for suite; do
+        if [ ! -f "$folder/$suite.sh" ]; then
+            say "no '$suite' in $folder; there are: $(cd "$folder" && echo *.sh | sed 's/\.sh//g')"
+            exit 2
+        fi
+    done
+    mkdir -p "$ROOT/target"
+    for suite; do
+        say "${BOLD}$suite${PLAIN}"
+        from=$SECONDS status=0 log=$(mktemp)
+        "$folder/$suite.sh" 2>&1 | tee "$log" || status=$?
+        last=$(tail -n 1 "$log")
+        rm -f "$log"
+        if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)?$ ]]; then
+            PASSED=$((PASSED + BASH_REMATCH[1]))
+            FAILED=$((FAILED + BASH_REMATCH[2]))
+            SKIPPED=$((SKIPPED + ${BASH_REMATCH[4]:-0}))
+            [ "$status" -eq 0 ] || [ "${BASH_REMATCH[2]}" -gt 0 ] || FAILED=$((FAILED + 1))
+        else
+            say "  ${RED}FAILED${PLAIN}  $suite ended with status $status before it had counted its tests"
+            FAILED=$((FAILED + 1))
+        fi
+        say "($suite took $((SECONDS - from)) s)"
+        say ''
+    done
+    say "(all took $((SECONDS - started)) s)"
+}
+
 skip() {
     SKIPPED=$((SKIPPED + 1))
     say "  skipped $1: $2"
