@@ -3,7 +3,7 @@
 
 source "$(dirname "$0")/../sanitized.sh"
 with_std
-export CFLAGS="-fsanitize=memory -fsanitize-memory-track-origins"
-export RUSTFLAGS="-Zsanitizer=memory -Zsanitizer-memory-track-origins -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=memory"
+export CFLAGS="-fsanitize=memory"
+export RUSTFLAGS="-Zsanitizer=memory -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=memory"
 export MSAN_OPTIONS=allocator_may_return_null=1
 sanitized memory "$CARGO"
