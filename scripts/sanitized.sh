@@ -1,20 +1,40 @@
 # shellcheck shell=bash
-# What the sanitizers share: keycask, its SQLite and its tests in Rust and in C, built with one and run. To be sourced.
+# What the sanitizers share: keycask, its SQLite and its tests in Rust and in C, built with one and run. What RUSTFLAGS and CFLAGS
+# say is taken for all of it. To be sourced.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 TARGET=x86_64-unknown-linux-gnu
+STD=()
 need gcc libc6-dev clang-22 libclang-rt-22-dev libjansson-dev libsqlite3-dev
 
-# sanitized SANITIZER CARGO_COMMAND…: the Rust tests and the C tests, built and run with clang's -fsanitize=SANITIZER. What
-# RUSTFLAGS, CFLAGS and CARGO say is taken for all of it.
-sanitized() {
-    local sanitizer=$1 cargo=("${@:2}") work=$ROOT/target/$1 source name
+# with_std: by Debian's second Rust, which has its standard library's source, so that it is instrumented too.
+with_std() {
+    need rustc-web cargo-web rust-web-src
+    STD=(-Zbuild-std)
+    RUSTC=$(command -pv rustc) CARGO=$(command -pv cargo)
+    export RUSTC CARGO RUSTC_BOOTSTRAP=1
+}
+
+# begin SANITIZER: as clang's -fsanitize names it.
+begin() {
+    sanitizer=$1
+    work=$ROOT/target/$1
     export CC=clang-22 CARGO_TARGET_DIR=$work
-    tally "${cargo[@]}" test --quiet --locked --tests --no-fail-fast --target $TARGET "${STD[@]}"
-    check "the library is built" "${cargo[@]}" rustc --quiet --locked --lib --crate-type cdylib --target $TARGET "${STD[@]}"
+    mkdir -p "$work/c"
+    planted_is_reported() {
+        clang-22 "-fsanitize=$sanitizer" -fno-sanitize-recover=all -g -pthread -o "$work/c/planted" tests/hunt/planted.c &&
+            ! "$work/c/planted" "$sanitizer"
+    }
+    check "a planted defect is reported" planted_is_reported
+}
+
+rust_tests() { tally "${CARGO:-cargo}" test --quiet --locked --tests --no-fail-fast --target $TARGET "${STD[@]}"; }
+
+c_tests() {
+    local source name
+    check "the library is built" "${CARGO:-cargo}" rustc --quiet --locked --lib --crate-type cdylib --target $TARGET "${STD[@]}"
     LIBRARY=$work/$TARGET/debug
     ln -sf libkeycask.so "$LIBRARY/libkeycask.so.1"
-    mkdir -p "$work/c"
     for source in tests/c/*.c; do
         name=$(basename "$source" .c)
         [ "$name" != check ] || continue
@@ -23,14 +43,4 @@ sanitized() {
             "$source" tests/c/check.c -L"$LIBRARY" -lkeycask -Wl,-rpath,"$LIBRARY" -lsqlite3 -ljansson -lpthread
         tally "$work/c/$name" tests/vectors
     done
-    totals
-}
-STD=()
-
-# with_std: by Debian's second Rust, which has its standard library's source, so that it is instrumented too.
-with_std() {
-    need rustc-web cargo-web rust-web-src
-    STD=(-Zbuild-std)
-    RUSTC=$(command -pv rustc) CARGO=$(command -pv cargo)
-    export RUSTC CARGO RUSTC_BOOTSTRAP=1
 }

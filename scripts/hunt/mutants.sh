@@ -7,7 +7,7 @@ MUTANTS=27.1.0
 need gcc libc6-dev
 tools=$ROOT/target/tools
 [ -x "$tools/bin/cargo-mutants" ] || cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "cargo-mutants@$MUTANTS"
-export PATH=$tools/bin:$PATH CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=none
+export PATH=$tools/bin:$PATH CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=none
 unset CARGO_TARGET_DIR # each mutant has its own
 CORE=(token cipher nonce data_key lookup_hash master_key 'master_key/*' store)
 found=$ROOT/target/mutants

@@ -4,4 +4,7 @@
 source "$(dirname "$0")/../sanitized.sh"
 export CFLAGS="-fsanitize=undefined -fno-sanitize-recover=undefined"
 export RUSTFLAGS="-Clinker=clang-22 -Clink-arg=-fsanitize=undefined"
-sanitized undefined cargo
+begin undefined
+rust_tests
+c_tests
+totals
