@@ -16,5 +16,5 @@ one_version() {
         grep -qF "Include=\"Keycask\" Version=\"$version\"" tests/consumer/csharp/consumer.csproj
 }
 check "the bindings' packages have the library's version" one_version
-check "the shell scripts have no complaint from shellcheck" shellcheck -x -P SCRIPTDIR scripts/*.sh scripts/suites/*.sh .ci/run
+check "the shell scripts have no complaint from shellcheck" shellcheck -x -P SCRIPTDIR scripts/*.sh scripts/suites/*.sh scripts/hunt/*.sh .ci/run
 totals
