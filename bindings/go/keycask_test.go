@@ -469,7 +469,8 @@ func TestEveryFlagOfTheLibraryHasItsPlace(t *testing.T) {
 	known := map[string]string{
 		"KC_EXISTING": "call.go", "KC_CACHED_ONLY": "call.go", "KC_STRICT": "call.go", "KC_TELL_STALE": "store.go",
 		"KC_OPEN_READ_ONLY": "store.go", "KC_OPEN_MUST_EXIST": "store.go", "KC_OPEN_SNAPSHOTS": "store.go",
-		"KC_NONE": "store.go", "KC_FROM_ENVIRONMENT": "store.go", "KC_KEY_SIZE": "keycask.go", "KC_HASH_SIZE": "keycask.go",
+		"KC_OPEN_UNLOCKED": "store.go",
+		"KC_NONE":          "store.go", "KC_FROM_ENVIRONMENT": "store.go", "KC_KEY_SIZE": "keycask.go", "KC_HASH_SIZE": "keycask.go",
 		"KC_MASTER_KEY_TEXT_SIZE": "keycask.go", "KC_MASTER_KEY_UNREGISTERED": "operations.go",
 		"KC_MASTER_KEY_ACTIVE": "operations.go", "KC_MASTER_KEY_RETIRING": "operations.go",
 		"KC_MASTER_KEY_RETIRED": "operations.go",

@@ -3,6 +3,7 @@
 //! Keys of one size lie side by side in slots of a region, so that few pages are locked for many. Slots are taken and given
 //! back without a lock: however its parent was cut off, a child finds regions that work.
 
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
@@ -249,6 +250,7 @@ fn beyond(slots: usize, word: usize) -> u64 {
 /// Bytes that this process has locked.
 static LOCKED: AtomicUsize = AtomicUsize::new(0);
 static LEAVE_UNLOCKED: AtomicBool = AtomicBool::new(false);
+static HAS_LOCK_ON_FAULT: AtomicBool = AtomicBool::new(true);
 
 /// From now on nothing is locked.
 pub(crate) fn leave_unlocked() {
@@ -299,13 +301,31 @@ impl Region {
         if LOCKED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).is_err() {
             return;
         }
-        // On fault: pages that were never used take no memory, and a child's are not copied for it.
-        // SAFETY: the range is a mapping of ours.
-        let locked = unsafe { libc::mlock2(self.start.as_ptr().cast(), self.len, libc::MLOCK_ONFAULT) } == 0;
+        let locked = self.lock_on_fault() || (!HAS_LOCK_ON_FAULT.load(Ordering::Relaxed) && self.lock_at_once());
         if !locked {
             LOCKED.fetch_sub(self.len, Ordering::Relaxed);
         }
         self.locked.store(locked, Ordering::Relaxed);
+    }
+
+    /// Pages that were never used take no memory so, and a child's are not copied for it.
+    fn lock_on_fault(&self) -> bool {
+        if !HAS_LOCK_ON_FAULT.load(Ordering::Relaxed) {
+            return false;
+        }
+        // SAFETY: the range is a mapping of ours.
+        let answer = unsafe { libc::mlock2(self.start.as_ptr().cast(), self.len, libc::MLOCK_ONFAULT) };
+        // libc says EINVAL where the system does not know the call.
+        if answer != 0 && matches!(io::Error::last_os_error().raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) {
+            HAS_LOCK_ON_FAULT.store(false, Ordering::Relaxed);
+        }
+        answer == 0
+    }
+
+    /// For a Linux before 4.4, and valgrind.
+    fn lock_at_once(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { libc::mlock(self.start.as_ptr().cast(), self.len) == 0 }
     }
 
     fn unlock(&self) {

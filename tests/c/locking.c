@@ -99,8 +99,11 @@ static void at_a_fork(void) {
   before = locked_memory();
   CHECK(before > 0);
   child = fork();
-  if (child == 0)
-    _exit(locked_memory() != before || stats_of(store).locked_bytes == 0);
+  if (child == 0) {
+    const int missing = locked_memory() != before || stats_of(store).locked_bytes == 0;
+    kc_free(store);
+    _exit(missing);
+  }
   CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
   kc_free(store);
 }

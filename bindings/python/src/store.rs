@@ -8,7 +8,9 @@ use keycask::ffi::keys::{kc_pool_key, kc_user_key};
 use keycask::ffi::lengths::{KC_FROM_ENVIRONMENT, KC_KEY_SIZE};
 use keycask::ffi::objects::kc_store;
 use keycask::ffi::operations::kc_reencrypt;
-use keycask::ffi::options::{KC_NONE, KC_OPEN_MUST_EXIST, KC_OPEN_READ_ONLY, KC_OPEN_SNAPSHOTS, KC_OPEN_UNLOCKED, kc_options};
+use keycask::ffi::options::{
+    KC_NONE, KC_OPEN_MUST_EXIST, KC_OPEN_READ_ONLY, KC_OPEN_SNAPSHOTS, KC_OPEN_UNLOCKED, kc_options,
+};
 use keycask::ffi::secrets::{kc_decrypt, kc_decrypted_size, kc_encrypt, kc_encrypted_size};
 use keycask::ffi::status::KC_STALE;
 use keycask::ffi::store::kc_open;
