@@ -1,5 +1,5 @@
-//! Vectors and texts for what grows with a caller's input or store: where the system has no memory for them it is an error, not the end
-//! of the process.
+//! Vectors and texts for what grows with a caller's input or store: where the system has no memory for them it is an error,
+//! not the end of the process.
 
 use crate::error::{Error, Result};
 

@@ -21,8 +21,9 @@ fn strip(text: &[u8]) -> &[u8] {
     std::str::from_utf8(text).map_or(text, |text| text.trim_matches(white).as_bytes())
 }
 
+/// Whether nothing but white space is there. Of a text that begins with a letter, as a key's does, no more is looked at.
 pub(super) fn is_blank(text: &[u8]) -> bool {
-    canonical(text).is_none() && strip(text).is_empty()
+    !text.first().is_some_and(u8::is_ascii_graphic) && strip(text).is_empty()
 }
 
 /// The characters that carry a key, where the text has the length that [`encode`] gives it; a line's end and missing padding
@@ -128,6 +129,16 @@ fn invalid(found: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn white_space_of_any_length_is_blank_and_a_key_is_not() {
+        for len in 0..=2 * TEXT_LEN {
+            assert!(is_blank(" ".repeat(len).as_bytes()), "{len} spaces");
+            assert!(is_blank(("\t".repeat(len) + "\n").as_bytes()), "{len} tabs");
+        }
+        let text = encode(&[7; KEY_SIZE]);
+        assert!(!is_blank(text.expose()) && !is_blank(&[b" ", text.expose()].concat()));
+    }
 
     /// The walk of `docs/format.md`, group by group; None for a text that is invalid.
     fn walked(text: &str) -> Option<Vec<u8>> {
