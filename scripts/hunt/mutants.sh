@@ -9,7 +9,7 @@ tools=$ROOT/target/tools
 [ -x "$tools/bin/cargo-mutants" ] || cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "cargo-mutants@$MUTANTS"
 export PATH=$tools/bin:$PATH CARGO_PROFILE_DEV_DEBUG=none
 unset CARGO_TARGET_DIR # each mutant has its own
-CORE=(token cipher nonce data_key lookup_hash master_key 'master_key/*' store)
+CORE=(token.rs cipher.rs nonce.rs data_key.rs lookup_hash.rs master_key.rs 'master_key/*' store.rs)
 work=$ROOT/target/mutants
 mkdir -p "$work"
 rm -rf "$work/mutants.out"
