@@ -1318,6 +1318,47 @@ fn a_key_that_another_program_removed_is_used_no_longer_once_a_look_is_due() {
 }
 
 #[test]
+fn users_that_are_made_here_cost_those_who_are_cached_no_read() {
+    let folder = Folder::new();
+    let (store, token, key) = with_alice(&folder.path("keys.db"));
+    let mut reads = Vec::new();
+    for newcomer in ["bob", "carol"] {
+        store.encrypt(newcomer, b"").unwrap();
+        store.expire(false);
+        assert_eq!(status(store.decrypt("alice", token.as_bytes())), Ok(()));
+        assert_eq!(status(key.decrypt(token.as_bytes())), Ok(()));
+        reads.push(store.stats().store_reads);
+    }
+    assert_eq!(reads[1] - reads[0], 1, "carol was looked for once, and alice not at all");
+}
+
+#[test]
+fn what_another_program_does_beside_users_that_are_made_here_is_seen() {
+    for journal in ["DELETE", "WAL"] {
+        for foreign_first in [true, false] {
+            let folder = Folder::new();
+            let path = folder.path("keys.db");
+            let (store, token, _) = with_alice(&path);
+            execute(&path, &format!("PRAGMA journal_mode = {journal}"));
+            store.expire(false);
+            store.encrypt("bob", b"").unwrap();
+            assert_eq!(status(store.decrypt("alice", token.as_bytes())), Ok(()));
+            let remove = || execute(&path, "DELETE FROM encryption_keys WHERE user_id = 'alice'");
+            if foreign_first {
+                remove();
+            }
+            store.encrypt("carol", b"").unwrap();
+            if !foreign_first {
+                remove();
+            }
+            store.expire(false);
+            let opened = status(store.decrypt("alice", token.as_bytes()));
+            assert_eq!(opened, Err(Status::UnknownUser), "{journal}, {foreign_first}");
+        }
+    }
+}
+
+#[test]
 fn a_key_that_another_program_replaced_is_taken_over_at_once_by_a_token_that_it_made() {
     for journal in ["DELETE", "WAL"] {
         let folder = Folder::new();

@@ -42,6 +42,9 @@ pub(crate) trait KeyStore: Send + Sync {
     /// may stand.
     fn write(&self, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()>;
 
+    /// [`KeyStore::write`] of what changes nothing for users who are there already: a look that comes later need not find it.
+    fn add(&self, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()>;
+
     /// Sees to it that none of `remains`, bytes of rows that were removed, is found in the store's files any more.
     fn purge(&self, remains: &[Box<[u8]>]) -> Result<()>;
 

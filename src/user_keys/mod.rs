@@ -346,7 +346,7 @@ impl UserKeys {
     /// Makes the key of a user who had none a moment ago. Whoever takes the write lock first makes it; all others find it.
     fn create(&self, user: User<'_>, seen: Seen) -> Result<Arc<CachedKey>> {
         let mut created = None;
-        self.keystore.write(&mut |rows| {
+        self.keystore.add(&mut |rows| {
             registry::check_writing(rows)?;
             marking::check_not_erased(rows, &self.master_keys, user)?;
             created = Some(match rows.user_key(user)? {

@@ -99,18 +99,22 @@ impl SqliteStore {
         let run = |connection: &mut Connection, deadline| {
             let transaction = Transaction::begin(connection, purpose)
                 .map_err(|cause| errors::translate(&cause, &self.name, "begin a transaction in"))?;
+            let before = vfs::version(connection);
             work(&rows::SqliteRows::new(connection, &self.name))?;
             forced_panic::here("transaction");
             transaction.commit(deadline).map_err(|cause| errors::translate(&cause, &self.name, "commit to"))?;
             // What was committed to a file that is no longer the store was not committed.
-            if purpose == Purpose::Writing && vfs::has_moved(connection) {
+            if purpose != Purpose::Reading && vfs::has_moved(connection) {
                 return Err(errors::moved(&self.name));
+            }
+            if purpose == Purpose::Adding {
+                self.watch.expect(before, vfs::version(connection));
             }
             Ok(())
         };
         match purpose {
             Purpose::Reading => self.connections.with_recent(patience, run),
-            Purpose::Writing => self.connections.with(patience, run),
+            Purpose::Writing | Purpose::Adding => self.connections.with(patience, run),
         }
     }
 }
@@ -155,10 +159,11 @@ impl KeyStore for SqliteStore {
     }
 
     fn write(&self, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()> {
-        self.check_writable()?;
-        self.transact(Patience::Timeout, Purpose::Writing, |rows| work(rows))?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        self.commit(Purpose::Writing, work)
+    }
+
+    fn add(&self, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()> {
+        self.commit(Purpose::Adding, work)
     }
 
     fn purge(&self, remains: &[Box<[u8]>]) -> Result<()> {
@@ -218,6 +223,13 @@ impl KeyStore for SqliteStore {
 }
 
 impl SqliteStore {
+    fn commit(&self, purpose: Purpose, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()> {
+        self.check_writable()?;
+        self.transact(Patience::Timeout, purpose, |rows| work(rows))?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn check_writable(&self) -> Result<()> {
         if self.access.read_only {
             return Err(errors::opened_read_only(&self.name));

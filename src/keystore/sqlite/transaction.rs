@@ -11,6 +11,8 @@ pub(super) enum Purpose {
     Reading,
     /// With the write lock from the beginning, so that what it sees is what it changes.
     Writing,
+    /// The same, and what it changes is nothing that anybody has read.
+    Adding,
 }
 
 /// A transaction under way. Dropped before it is committed, it is rolled back.
@@ -18,7 +20,7 @@ pub(super) struct Transaction<'c>(&'c Connection);
 
 impl<'c> Transaction<'c> {
     pub(super) fn begin(connection: &'c Connection, purpose: Purpose) -> Result<Transaction<'c>> {
-        run(connection, if purpose == Purpose::Writing { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
+        run(connection, if purpose == Purpose::Reading { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
         Ok(Transaction(connection))
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 
+use super::vfs::Version;
 use super::{StoreName, errors, vfs};
 use crate::error::{Error, Result};
 use crate::keystore::Change;
@@ -24,6 +25,9 @@ struct Watching {
     process: u64,
     connection: Connection,
     data_version: i64,
+    /// The file's version in which nothing has changed for anybody since the last look: as that found it, or as additions of
+    /// our own have left it.
+    expected: Option<Version>,
 }
 
 impl Watch {
@@ -44,8 +48,11 @@ impl Watch {
         if let Some(watching) = &mut state.watching {
             if watching.process == process::generation() && !vfs::has_moved(&watching.connection) {
                 let data_version = data_version(&watching.connection, store)?;
-                let same = watching.data_version == data_version;
-                watching.data_version = data_version;
+                let version = vfs::version(&watching.connection);
+                // Whoever else commits, or begins or ends WAL mode, changes the version; within WAL mode nothing tells.
+                let ours = version.is_some() && version == watching.expected && vfs::is_unchanged(&watching.connection);
+                let same = watching.data_version == data_version || ours;
+                (watching.data_version, watching.expected) = (data_version, version);
                 return Ok(if same { Change::None } else { Change::Rows });
             }
             state.replaced |= watching.process == process::generation();
@@ -53,9 +60,20 @@ impl Watch {
         }
         let connection = connect()?;
         let data_version = data_version(&connection, store)?;
-        state.watching = Some(Watching { process: process::generation(), connection, data_version });
+        let expected = vfs::version(&connection);
+        state.watching = Some(Watching { process: process::generation(), connection, data_version, expected });
         let replaced = std::mem::take(&mut state.replaced);
         Ok(if replaced { Change::File } else { Change::Rows })
+    }
+
+    /// An addition of our own took the file from the version `before` to the version `after`.
+    pub(super) fn expect(&self, before: Option<Version>, after: Option<Version>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watching) =
+            state.watching.as_mut().filter(|watching| before.is_some() && watching.expected == before)
+        {
+            watching.expected = after;
+        }
     }
 
     /// Whether the store is surely as the last look found it. It takes no lock; no: look.

@@ -7,7 +7,7 @@ use std::ptr;
 
 use rusqlite::{Connection, ffi};
 
-use super::main_file::MainFile;
+use super::main_file::{MainFile, Version};
 use super::{File, METHODS};
 use crate::fallible;
 
@@ -23,6 +23,11 @@ pub(in super::super) fn has_moved(connection: &Connection) -> bool {
 /// looked at.
 pub(in super::super) fn is_unchanged(connection: &Connection) -> bool {
     main_file(connection).is_some_and(MainFile::is_unchanged)
+}
+
+/// The version of a connection's file as the connection last read or wrote it; nothing for a store in memory.
+pub(in super::super) fn version(connection: &Connection) -> Option<Version> {
+    main_file(connection).and_then(MainFile::version)
 }
 
 /// The device and inode of a connection's file; zeroes for a store in memory.

@@ -20,7 +20,7 @@ const PENDING_AND_RESERVED: Range = Range::new(PENDING_BYTE, 2);
 
 /// What SQLite compares to see whether a file is as it left it: the change counter and three fields behind it (its file
 /// format, §1.3). A commit changes it, in rollback mode.
-type Version = [u8; VERSION_LEN];
+pub(in super::super) type Version = [u8; VERSION_LEN];
 const VERSION_LEN: usize = 16;
 const VERSION_AT: u64 = 24;
 /// The write and read format, a byte each.
@@ -61,7 +61,7 @@ pub(super) struct MainFile {
     level: Level,
     shared_memory: Option<SharedMemory>,
     writable: bool,
-    /// As it was when SQLite last read it, under its lock.
+    /// As it was when SQLite last read or wrote it, under its lock.
     version: Option<Version>,
     pub(super) persist_wal: bool,
     pub(super) last_errno: i32,
@@ -91,7 +91,7 @@ impl MainFile {
         })
     }
 
-    /// Whether nothing can have been committed to the file since SQLite last read its version: two system calls, and no lock.
+    /// Whether nothing can have been committed to the file since SQLite last read or wrote its version: two system calls, and no lock.
     /// Never so in WAL mode, where commits go elsewhere.
     pub(super) fn is_unchanged(&self) -> bool {
         let mut now = [0; WRITE_FORMAT_TO_VERSION + VERSION_LEN];
@@ -147,8 +147,20 @@ impl MainFile {
         Ok(true)
     }
 
-    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.descriptor.file()?.write_all_at(bytes, offset)
+    /// For SQLite, which writes the version together with the page that it is on.
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if offset == 0 {
+            self.version = None;
+        }
+        self.descriptor.file()?.write_all_at(bytes, offset)?;
+        if offset == 0 {
+            self.version = bytes.get(VERSION_AT as usize..).and_then(<[u8]>::first_chunk).copied();
+        }
+        Ok(())
+    }
+
+    pub(super) fn version(&self) -> Option<Version> {
+        self.version
     }
 
     pub(super) fn truncate(&self, len: u64) -> io::Result<()> {

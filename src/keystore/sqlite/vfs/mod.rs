@@ -19,7 +19,8 @@ use std::sync::OnceLock;
 
 use rusqlite::ffi;
 
-pub(super) use inspection::{contains, file_identity, has_moved, is_unchanged};
+pub(super) use inspection::{contains, file_identity, has_moved, is_unchanged, version};
+pub(super) use main_file::Version;
 use main_file::{Failure, Level, MainFile};
 use shared_memory::SharedMemory;
 
