@@ -9,7 +9,7 @@ use aes_gcm::{AesGcm, KeyInit, Tag};
 
 use crate::error::{Error, Result};
 use crate::nonce::{NONCE_SIZE, Nonce};
-use crate::platform::processor::{Accelerated, Work};
+use crate::platform::processor::{Accelerated, Work, prefetch};
 use crate::secret::SecretKey;
 use crate::status::Status;
 
@@ -43,6 +43,22 @@ impl Cipher {
         match Accelerated::detect() {
             Some(with) => Cipher::Accelerated { with, sealing: AesGcm::new(key), opening: AesGcm::new(key) },
             None => Cipher::Portable(AesGcm::new(key)),
+        }
+    }
+
+    /// Has the processor fetch what [`Cipher::seal`] reads. It waits for nothing.
+    #[inline(always)]
+    pub(crate) fn prefetch_for_sealing(&self) {
+        if let Cipher::Accelerated { sealing, .. } = self {
+            prefetch(sealing);
+        }
+    }
+
+    /// Has the processor fetch what [`Cipher::open`] reads. It waits for nothing.
+    #[inline(always)]
+    pub(crate) fn prefetch_for_opening(&self) {
+        if let Cipher::Accelerated { opening, .. } = self {
+            prefetch(opening);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fallible;
 
 /// The first threads have a stripe each, to which nobody else adds; all later ones share the others.
@@ -23,8 +23,7 @@ thread_local! {
 
 impl Counter {
     pub(crate) fn new() -> Result<Counter> {
-        let stripes = fallible::filled(OWNED + SHARED, || Stripe(AtomicU64::new(0)))?;
-        stripes.try_into().map(Counter).map_err(|_| Error::memory())
+        fallible::array(|| Stripe(AtomicU64::new(0))).map(Counter)
     }
 
     #[inline]

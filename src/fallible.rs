@@ -16,6 +16,10 @@ pub(crate) fn filled<T>(len: usize, make: impl FnMut() -> T) -> Result<Vec<T>> {
     Ok(values)
 }
 
+pub(crate) fn array<T, const N: usize>(make: impl FnMut() -> T) -> Result<Box<[T; N]>> {
+    filled(N, make)?.into_boxed_slice().try_into().map_err(|_| Error::memory())
+}
+
 pub(crate) fn zeroes(len: usize) -> Result<Vec<u8>> {
     filled(len, || 0)
 }

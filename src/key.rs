@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapAny;
 
 use crate::data_key::DataKey;
 use crate::error::{Error, Result};
 use crate::key_cache::CachedKey;
 use crate::options::Call;
-use crate::platform::secret_memory::Rank;
+use crate::platform::secret_memory::{Rank, SecretArc, SecretBox};
 use crate::pool::Pool;
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey};
 use crate::status::Status;
@@ -28,14 +28,14 @@ pub struct Key(Kind);
 
 enum Kind {
     /// An imported key.
-    Alone(Arc<DataKey>),
+    Alone(SecretBox<DataKey>),
     /// The pool's, which follows its store.
     OfPool(Arc<Pool>),
     /// A user's key, which follows its store.
     OfUser {
         user_keys: Arc<UserKeys>,
         /// What was current when somebody last looked.
-        key: ArcSwap<CachedKey>,
+        key: ArcSwapAny<SecretArc<CachedKey>>,
     },
 }
 
@@ -52,15 +52,15 @@ impl Key {
                 format!("the key has {} bytes, and AES-256 takes {KEY_SIZE}: pass raw bytes, no text", raw.len()),
             )
         })?;
-        Ok(Key(Kind::Alone(Arc::new(DataKey::new(&SecretKey::copied_from(Rank::Second, raw))))))
+        Ok(Key(Kind::Alone(DataKey::placed(&SecretKey::copied_from(Rank::Second, raw), SecretBox::new))))
     }
 
     pub(crate) fn of_pool(pool: Arc<Pool>) -> Key {
         Key(Kind::OfPool(pool))
     }
 
-    pub(crate) fn of_user(user_keys: Arc<UserKeys>, key: Arc<CachedKey>) -> Key {
-        Key(Kind::OfUser { user_keys, key: ArcSwap::new(key) })
+    pub(crate) fn of_user(user_keys: Arc<UserKeys>, key: SecretArc<CachedKey>) -> Key {
+        Key(Kind::OfUser { user_keys, key: ArcSwapAny::new(key) })
     }
 
     /// The key's 32 bytes. Whoever has them opens every token made under it.

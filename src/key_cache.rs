@@ -5,7 +5,7 @@
 
 use std::hash::BuildHasher;
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use foldhash::quality::RandomState;
 use once_cell::race::OnceBox;
@@ -18,33 +18,37 @@ use crate::forced_panic;
 use crate::freshness::Seen;
 use crate::master_key::WrappedKey;
 use crate::platform::process::{PerProcess, Section};
-use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Guard, Mutex, Ordering};
-use crate::user::User;
+use crate::platform::secret_memory::SecretArc;
+use crate::secret::SecretKey;
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Guard, Mutex, Ordering, SwapOption};
+use crate::user::{Name, User};
 
-/// A user's key, unwrapped, and what is known of where it came from.
+/// A user's key, unwrapped, and what is known of where it came from. All of it lies in one slot, so that a user who was not
+/// used for a while is found with few waits for memory.
+#[repr(C)]
 pub(crate) struct CachedKey {
-    user: Box<str>,
-    wrapped: WrappedKey,
-    key: DataKey,
     /// The last state of the store in which the user's row was seen to hold `wrapped`.
     seen: AtomicU64,
-    /// Set by a use since the cache last looked for somebody to leave.
-    used: AtomicBool,
+    user: Name,
+    wrapped: WrappedKey,
+    key: DataKey,
 }
 
 impl CachedKey {
-    pub(crate) fn new(user: User<'_>, wrapped: WrappedKey, key: DataKey, seen: Seen) -> Result<Arc<CachedKey>> {
-        Ok(Arc::new(CachedKey {
-            user: user.to_owned()?,
-            wrapped,
-            key,
-            seen: AtomicU64::new(seen.0),
-            used: AtomicBool::new(false),
+    pub(crate) fn new(
+        user: User<'_>,
+        wrapped: WrappedKey,
+        raw: &SecretKey,
+        seen: Seen,
+    ) -> Result<SecretArc<CachedKey>> {
+        let user = Name::of(user)?;
+        Ok(DataKey::placed(raw, |rank, key| {
+            SecretArc::new(rank, CachedKey { seen: AtomicU64::new(seen.0), user, wrapped, key })
         }))
     }
 
     pub(crate) fn user(&self) -> &str {
-        &self.user
+        self.user.as_str()
     }
 
     pub(crate) fn wrapped(&self) -> &WrappedKey {
@@ -70,10 +74,10 @@ impl Deref for CachedKey {
 }
 
 /// A key that was found in the cache, while a call uses it.
-pub(crate) struct Hit(Guard<Option<Arc<CachedKey>>>);
+pub(crate) struct Hit(Guard<Option<SecretArc<CachedKey>>>);
 
 impl Hit {
-    pub(crate) fn into_held(self) -> Arc<CachedKey> {
+    pub(crate) fn into_held(self) -> SecretArc<CachedKey> {
         match Guard::into_inner(self.0) {
             Some(key) => key,
             None => unreachable!("made from a key"),
@@ -98,18 +102,67 @@ const WAYS: usize = 8;
 /// Memory is taken for so many buckets at once, when the first of them is needed.
 const CHUNK: usize = 128;
 
-/// The places of the users whose hashes agree in some bits.
+type Place = SwapOption<SecretArc<CachedKey>>;
+
+/// The places of the users whose hashes agree in some bits: two lines of the processor's cache.
+#[repr(C, align(128))]
 struct Bucket {
-    /// Part of the hash of who is there, so that looking for somebody touches one key, and not eight.
+    places: [Place; WAYS],
+    /// Part of the hash of who is there, so that looking for somebody touches one key, and not eight; 0 for nobody.
     tags: [AtomicU32; WAYS],
-    keys: [ArcSwapOption<CachedKey>; WAYS],
+    /// A bit for each place that was used since the hand passed.
+    used: AtomicU8,
     /// Where the search for somebody to leave goes on.
-    hand: AtomicUsize,
+    hand: AtomicU8,
 }
 
 impl Bucket {
     fn empty() -> Bucket {
-        Bucket { tags: Default::default(), keys: Default::default(), hand: AtomicUsize::new(0) }
+        Bucket { places: Default::default(), tags: Default::default(), used: AtomicU8::new(0), hand: AtomicU8::new(0) }
+    }
+
+    /// Which of the first `ways` places is the user's, and what is there.
+    #[inline(always)]
+    fn find(
+        &self,
+        ways: usize,
+        tag: u32,
+        user: &str,
+        candidate: impl Fn(&CachedKey),
+    ) -> Option<(usize, Guard<Option<SecretArc<CachedKey>>>)> {
+        for (way, (there, place)) in self.tags.iter().zip(&self.places).enumerate().take(ways) {
+            if there.load(Ordering::Acquire) == tag {
+                let found = place.load();
+                if let Some(key) = &*found {
+                    candidate(key);
+                    if key.user.is(user) {
+                        return Some((way, found));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn was_used(&self, way: usize) {
+        let bit = 1 << way;
+        if self.used.load(Ordering::Relaxed) & bit == 0 {
+            self.used.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// A place for somebody new: nobody's, or that of somebody who was not used of late.
+    fn vacate(&self, ways: usize) -> usize {
+        if let Some(way) = self.tags[..ways].iter().position(|tag| tag.load(Ordering::Relaxed) == 0) {
+            return way;
+        }
+        // Who was used since the hand last passed has a second chance; after a round without one, nobody.
+        let hand = usize::from(self.hand.load(Ordering::Relaxed));
+        let unused = |way: &usize| self.used.fetch_and(!(1 << way), Ordering::Relaxed) & (1 << way) == 0;
+        let way = (hand..hand + ways).map(|at| at % ways).find(unused).unwrap_or(hand);
+        self.hand.store(((way + 1) % ways) as u8, Ordering::Relaxed);
+        way
     }
 }
 
@@ -118,7 +171,7 @@ pub(crate) struct KeyCache {
     /// Seeded for each cache. Whoever could choose names that share a bucket would push eight users out of it, and no more.
     hasher: RandomState,
     /// The buckets, by chunks; none for a cache of nothing.
-    chunks: Box<[OnceBox<Vec<Bucket>>]>,
+    chunks: Box<[OnceBox<[Bucket; CHUNK]>]>,
     buckets: usize,
     /// How many places of a bucket are used: fewer than all in a cache for less than a bucket of users.
     ways: usize,
@@ -167,64 +220,40 @@ impl KeyCache {
         self.chunks.get(number / CHUNK)?.get()?.get(number % CHUNK)
     }
 
+    /// The user's key; `candidate` is told of it before it is certain whose it is.
     #[inline(always)]
-    pub(crate) fn get(&self, user: User<'_>) -> Option<Hit> {
+    pub(crate) fn get(&self, user: User<'_>, candidate: impl Fn(&CachedKey)) -> Option<Hit> {
         if self.buckets == 0 {
             return None;
         }
         let (number, tag) = self.place(user.name());
         let bucket = self.bucket(number)?;
-        for (way, key) in bucket.tags.iter().zip(&bucket.keys).take(self.ways) {
-            if way.load(Ordering::Acquire) != tag {
-                continue;
-            }
-            let found = key.load();
-            if let Some(key) = found.as_deref().filter(|key| *key.user == *user.name()) {
-                if !key.used.load(Ordering::Relaxed) {
-                    key.used.store(true, Ordering::Relaxed);
-                }
-                self.hits.add_one();
-                return Some(Hit(found));
-            }
-        }
-        None
+        let (way, found) = bucket.find(self.ways, tag, user.name(), candidate)?;
+        bucket.was_used(way);
+        self.hits.add_one();
+        Some(Hit(found))
     }
 
     /// Keeps `key` in the place of its user's old one, or of nobody, or of somebody who was not used of late. Without memory
     /// for more places it is not kept.
-    pub(crate) fn insert(&self, key: &Arc<CachedKey>) {
+    pub(crate) fn insert(&self, key: &SecretArc<CachedKey>) {
         if self.buckets == 0 {
             return;
         }
-        let (number, tag) = self.place(&key.user);
+        let (number, tag) = self.place(key.user());
         let _section = Section::begin();
         let _filling = self.filling.get().lock().unwrap_or_else(PoisonError::into_inner);
         forced_panic::here("cache");
-        let chunk =
-            self.chunks[number / CHUNK].get_or_try_init(|| fallible::filled(CHUNK, Bucket::empty).map(Box::new));
-        let Ok(chunk) = chunk else { return };
+        let Ok(chunk) = self.chunks[number / CHUNK].get_or_try_init(|| fallible::array(Bucket::empty)) else { return };
         let bucket = &chunk[number % CHUNK];
-        let way = self.way_for(bucket, &key.user);
+        let way = match bucket.find(self.ways, tag, key.user(), |_| ()) {
+            Some((way, _)) => way,
+            None => bucket.vacate(self.ways),
+        };
         bucket.tags[way].store(tag, Ordering::Release);
-        if bucket.keys[way].swap(Some(Arc::clone(key))).is_none() {
+        if bucket.places[way].swap(Some(key.clone())).is_none() {
             self.users.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    fn way_for(&self, bucket: &Bucket, user: &str) -> usize {
-        let keys = &bucket.keys[..self.ways];
-        let of_user = |key: &ArcSwapOption<CachedKey>| key.load().as_ref().is_some_and(|key| *key.user == *user);
-        keys.iter().position(of_user).or_else(|| keys.iter().position(|key| key.load().is_none())).unwrap_or_else(
-            || {
-                // Who was used since the hand last passed has a second chance; after a round without one, nobody.
-                let hand = bucket.hand.load(Ordering::Relaxed);
-                let used =
-                    |way: usize| keys[way].load().as_ref().is_some_and(|key| key.used.swap(false, Ordering::Relaxed));
-                let way = (hand..hand + self.ways).map(|at| at % self.ways).find(|&way| !used(way)).unwrap_or(hand);
-                bucket.hand.store((way + 1) % self.ways, Ordering::Relaxed);
-                way
-            },
-        )
     }
 
     /// Drops the key of `user`.
@@ -232,16 +261,14 @@ impl KeyCache {
         if self.buckets == 0 {
             return;
         }
-        let (number, _) = self.place(user);
+        let (number, tag) = self.place(user);
         let _section = Section::begin();
         let _filling = self.filling.get().lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bucket) = self.bucket(number) else { return };
-        for (tag, key) in bucket.tags.iter().zip(&bucket.keys) {
-            if key.load().as_ref().is_some_and(|key| *key.user == *user) {
-                tag.store(0, Ordering::Release);
-                key.store(None);
-                self.users.fetch_sub(1, Ordering::Relaxed);
-            }
+        if let Some((way, _)) = bucket.find(self.ways, tag, user, |_| ()) {
+            bucket.tags[way].store(0, Ordering::Release);
+            bucket.places[way].store(None);
+            self.users.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -256,8 +283,8 @@ mod tests {
 
     #[test]
     fn a_cached_user_with_a_name_of_64_bytes_takes_less_than_a_kib() {
-        const COUNTS_OF_ARC: usize = 16;
-        let key = COUNTS_OF_ARC + size_of::<CachedKey>() + DataKey::SLOT;
-        assert!(key + 64 + size_of::<Bucket>().div_ceil(WAYS) < 1024, "{key} bytes a key");
+        assert!(SecretArc::<CachedKey>::SLOT + size_of::<Bucket>() / WAYS < 1024);
+        let name = "n".repeat(64);
+        assert!(matches!(Name::of(User::new(&name).unwrap()), Ok(Name::Short { .. })), "it takes memory of its own");
     }
 }

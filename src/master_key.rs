@@ -13,7 +13,7 @@ use crate::data_key::DataKey;
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::keystore::KeptKey;
-use crate::platform::secret_memory::Rank;
+use crate::platform::secret_memory::{Rank, SecretBox};
 use crate::secret::{KEY_SIZE, SecretBytes, SecretKey, leaving_nothing};
 use crate::status::Status;
 
@@ -36,7 +36,7 @@ pub(crate) struct MasterKeyId(pub [u8; 16]);
 
 /// A key-encryption key of 256 bits.
 pub struct MasterKey {
-    key: DataKey,
+    key: SecretBox<DataKey>,
     id: MasterKeyId,
 }
 
@@ -99,7 +99,7 @@ impl MasterKey {
     }
 
     fn new(raw: &SecretKey) -> MasterKey {
-        MasterKey { key: DataKey::new(raw), id: leaving_nothing(|| id_of(raw.expose())) }
+        MasterKey { key: DataKey::placed(raw, SecretBox::new), id: leaving_nothing(|| id_of(raw.expose())) }
     }
 
     pub(crate) fn id(&self) -> MasterKeyId {

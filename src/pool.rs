@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::keystore::{OwnKey, Patience, Registered};
 use crate::master_key::{MasterKey, MasterKeyId, MasterKeys};
 use crate::options::Call;
-use crate::platform::secret_memory::Rank;
+use crate::platform::secret_memory::{Rank, SecretArc};
 use crate::secret::{SecretKey, leaving_nothing};
 use crate::status::Status;
 use crate::token::Sealed;
@@ -21,7 +21,7 @@ const ROUNDS: u32 = 100_000;
 
 /// Derives the pool key of a master key: PBKDF2-HMAC-SHA256 (RFC 8018 §5.2), some 12 ms of work. The rounds are the
 /// format's; over a random master key they add nothing.
-fn derive(master_key: &MasterKey) -> DataKey {
+fn derive(master_key: &MasterKey) -> SecretArc<DataKey> {
     let raw = leaving_nothing(|| {
         SecretKey::try_made(Rank::First, |key| {
             pbkdf2::pbkdf2_hmac::<Sha256>(master_key.raw(), SALT, ROUNDS, key);
@@ -29,12 +29,12 @@ fn derive(master_key: &MasterKey) -> DataKey {
         })
     });
     match raw {
-        Ok(raw) => DataKey::new(&raw),
+        Ok(raw) => DataKey::placed(&raw, SecretArc::new),
         Err(never) => match never {},
     }
 }
 
-type Known = Vec<(MasterKeyId, Arc<DataKey>)>;
+type Known = Vec<(MasterKeyId, SecretArc<DataKey>)>;
 
 /// The pool keys that an open store knows, each by its master key. They never change, so none is ever looked at again.
 pub(crate) struct PoolKeys(ArcSwap<Known>);
@@ -46,7 +46,7 @@ impl PoolKeys {
 
     /// The pool key of `master_key`, derived where it is not known. Two first callers may both derive it; neither waits for
     /// the other.
-    pub(crate) fn of(&self, master_key: &MasterKey) -> Arc<DataKey> {
+    pub(crate) fn of(&self, master_key: &MasterKey) -> SecretArc<DataKey> {
         self.known(master_key.id()).unwrap_or_else(|| self.add(master_key.id(), derive(master_key)))
     }
 
@@ -57,17 +57,16 @@ impl PoolKeys {
     }
 
     /// The pool key of a master key that need not be given.
-    pub(crate) fn known(&self, id: MasterKeyId) -> Option<Arc<DataKey>> {
-        self.0.load().iter().find(|(known, _)| *known == id).map(|(_, key)| Arc::clone(key))
+    pub(crate) fn known(&self, id: MasterKeyId) -> Option<SecretArc<DataKey>> {
+        self.0.load().iter().find(|(known, _)| *known == id).map(|(_, key)| key.clone())
     }
 
     /// Keeps a pool key that was found in the store.
-    pub(crate) fn add(&self, id: MasterKeyId, key: DataKey) -> Arc<DataKey> {
-        let key = Arc::new(key);
+    pub(crate) fn add(&self, id: MasterKeyId, key: SecretArc<DataKey>) -> SecretArc<DataKey> {
         self.0.rcu(|known| {
             let mut known = Known::clone(known);
             if known.iter().all(|(other, _)| *other != id) {
-                known.push((id, Arc::clone(&key)));
+                known.push((id, key.clone()));
             }
             known
         });
@@ -85,7 +84,7 @@ impl PoolKeys {
 pub(crate) struct Pool {
     user_keys: Arc<UserKeys>,
     keys: Arc<PoolKeys>,
-    current: Arc<DataKey>,
+    current: SecretArc<DataKey>,
 }
 
 impl Pool {
@@ -139,7 +138,7 @@ impl Pool {
                     && let Some(kept) = rows.own_key(&OwnKey::PoolOf(id))?
                     && let Some(raw) = master_keys.unwrap_kept(&kept)
                 {
-                    self.keys.add(id, DataKey::new(&raw));
+                    self.keys.add(id, DataKey::placed(&raw, SecretArc::new));
                 }
             }
             Ok(())

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::Result;
 use crate::fallible;
-use crate::platform::processor::clear_vector_registers;
+use crate::platform::processor::{clear_stack_below, clear_vector_registers};
 use crate::platform::random;
 use crate::platform::secret_memory::{Rank, SecretBox};
 
@@ -26,10 +26,10 @@ pub(crate) fn leaving_nothing<T>(work: impl FnOnce() -> T) -> T {
 
 /// Overwrites the stack below the caller, and the vector registers, with zeroes: what the primitives left there of keys and
 /// schedules. They reach some 10 KiB down.
-#[inline(never)]
 pub(crate) fn wipe_what_calls_left() {
-    [0_u64; 1536].zeroize();
+    // First the registers, which the call of a memset may put on the stack.
     clear_vector_registers();
+    clear_stack_below::<12288>();
 }
 
 /// A 256-bit key.

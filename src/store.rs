@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::backup;
 use crate::census::{self, Checked, KnownUser, UserWalk};
+use crate::cipher::Cipher;
 use crate::error::Result;
 use crate::key::Key;
 use crate::keystore::Location;
@@ -242,7 +243,9 @@ impl Store {
     /// Writes the token of `plaintext` to `text`, which has exactly its length.
     #[inline]
     pub(crate) fn write_token(&self, user: User<'_>, plaintext: &[u8], call: Call, text: &mut [u8]) -> Result<()> {
-        self.user_keys.with(user, call, |key| token::write(plaintext.len(), text, |sealed| key.seal(plaintext, sealed)))
+        self.user_keys.with(user, call, Cipher::prefetch_for_sealing, |key| {
+            token::write(plaintext.len(), text, |sealed| key.seal(plaintext, sealed))
+        })
     }
 
     /// Opens a decoded token to `plaintext`, which has exactly its length and is untouched on a failure.
@@ -254,8 +257,9 @@ impl Store {
         call: Call,
         plaintext: &mut [u8],
     ) -> Result<Opened> {
-        self.user_keys
-            .with(user, Call { existing: true, ..call }, |key| self.user_keys.open_token(key, sealed, call, plaintext))
+        self.user_keys.with(user, Call { existing: true, ..call }, Cipher::prefetch_for_opening, |key| {
+            self.user_keys.open_token(key, sealed, call, plaintext)
+        })
     }
 
     /// The key of `user`, as `call` says.

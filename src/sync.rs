@@ -3,54 +3,49 @@
 
 #[cfg(not(all(test, keycask_schedules)))]
 mod shared {
-    pub(crate) use arc_swap::{ArcSwapOption, Guard};
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use arc_swap::Guard;
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+
+    pub(crate) type SwapOption<P> = arc_swap::ArcSwapAny<Option<P>>;
 }
 
 #[cfg(all(test, keycask_schedules))]
 mod shared {
-    use std::sync::Arc;
-
     pub(crate) use arc_swap::Guard;
-    pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    use arc_swap::{ArcSwapAny, RefCnt};
+    pub(crate) use shuttle::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     use shuttle::thread::yield_now;
 
     /// arc-swap's, whose operations are whole here: each is preceded by a point at which another thread may go on.
-    pub(crate) struct ArcSwapOption<T>(arc_swap::ArcSwapOption<T>);
+    pub(crate) struct SwapOption<P: RefCnt>(ArcSwapAny<Option<P>>);
 
-    impl<T> Default for ArcSwapOption<T> {
-        fn default() -> ArcSwapOption<T> {
-            ArcSwapOption::empty()
+    impl<P: RefCnt> Default for SwapOption<P> {
+        fn default() -> SwapOption<P> {
+            SwapOption(ArcSwapAny::new(None))
         }
     }
 
-    impl<T> ArcSwapOption<T> {
-        pub(crate) fn empty() -> ArcSwapOption<T> {
-            ArcSwapOption(arc_swap::ArcSwapOption::empty())
-        }
-
-        pub(crate) fn load(&self) -> Guard<Option<Arc<T>>> {
+    impl<P: RefCnt> SwapOption<P> {
+        pub(crate) fn load(&self) -> Guard<Option<P>> {
             yield_now();
             self.0.load()
         }
 
-        pub(crate) fn store(&self, value: Option<Arc<T>>) {
+        pub(crate) fn store(&self, value: Option<P>) {
             yield_now();
             self.0.store(value);
         }
 
-        pub(crate) fn swap(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
+        pub(crate) fn swap(&self, value: Option<P>) -> Option<P> {
             yield_now();
             self.0.swap(value)
         }
 
-        pub(crate) fn compare_and_swap(
-            &self,
-            current: &Guard<Option<Arc<T>>>,
-            new: Option<Arc<T>>,
-        ) -> Guard<Option<Arc<T>>> {
+        pub(crate) fn compare_and_swap(&self, current: &Guard<Option<P>>, new: Option<P>) -> Guard<Option<P>> {
             yield_now();
             self.0.compare_and_swap(&**current, new)
         }

@@ -32,6 +32,48 @@ impl<'a> User<'a> {
     }
 }
 
+/// Names up to so many bytes take no memory of their own.
+const SHORT: usize = 70;
+
+/// A user's name, kept.
+pub(crate) enum Name {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<str>),
+}
+
+impl Name {
+    pub(crate) fn of(user: User<'_>) -> Result<Name> {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..user.0.len()), u8::try_from(user.0.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(user.0.as_bytes());
+                Ok(Name::Short { len, bytes })
+            }
+            _ => user.to_owned().map(Name::Long),
+        }
+    }
+
+    #[inline(always)]
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Name::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Name::Long(name) => name.as_bytes(),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match str::from_utf8(self.as_bytes()) {
+            Ok(name) => name,
+            Err(_) => unreachable!("made from a str"),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.as_bytes() == name.as_bytes()
+    }
+}
+
 #[cold]
 fn out_of_bounds(len: usize) -> Error {
     if len == 0 {

@@ -4,7 +4,7 @@ use crate::data_key::DataKey;
 use crate::error::Result;
 use crate::keystore::{Demands, Enough, KeptKey, Tables, WritableTables};
 use crate::master_key::MasterKeys;
-use crate::platform::secret_memory::Rank;
+use crate::platform::secret_memory::{Rank, SecretBox};
 use crate::registry;
 use crate::secret::SecretKey;
 use crate::user::User;
@@ -33,7 +33,7 @@ pub(crate) fn find(
     let mut found = false;
     rows.versions(user, &mut |version| {
         if let Some(raw) = master_keys.unwrap_kept(&version) {
-            found = open(&DataKey::new(&raw))?;
+            found = open(&DataKey::placed(&raw, SecretBox::new))?;
         }
         Ok(if found { Enough::Yes } else { Enough::No })
     })?;

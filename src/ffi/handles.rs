@@ -20,7 +20,7 @@ use crate::key::Key;
 use crate::platform::process::{PerProcess, Section};
 use crate::status::Status;
 use crate::store::Store;
-use crate::sync::{ArcSwapOption, AtomicU32, AtomicUsize, Guard, Mutex, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Guard, Mutex, Ordering, SwapOption};
 
 const MARK: u64 = 1 << 63;
 const GENERATION_SHIFT: u32 = 32;
@@ -79,7 +79,7 @@ enum Object {
     OrphanedKey,
 }
 
-type Slot = ArcSwapOption<Entry>;
+type Slot = SwapOption<Arc<Entry>>;
 
 struct Table {
     /// Chunks are made when they are needed and never moved.
@@ -118,7 +118,7 @@ impl Table {
         let (chunk, at) = Table::place(index);
         self.chunks
             .get(chunk)?
-            .get_or_try_init(|| fallible::filled((FIRST_CHUNK as usize) << chunk, Slot::empty).map(Box::new))
+            .get_or_try_init(|| fallible::filled((FIRST_CHUNK as usize) << chunk, Slot::default).map(Box::new))
             .ok()?
             .get(at)
     }

@@ -3,8 +3,15 @@
 //! The crate of AES-GCM asks for the processor's instructions at each block, in functions of its own. In a function that may
 //! use those instructions, and is alone to call them, the compiler takes most of them in: some 15 per cent of a token.
 
-#[cfg(target_arch = "x86_64")]
 use std::arch::asm;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+#[cfg(target_arch = "x86_64")]
+use std::ptr;
+
+/// What the processor fetches at a time, in bytes.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 64;
 
 /// Work that is compiled for what the processor has.
 pub(crate) trait Work {
@@ -46,6 +53,25 @@ impl Accelerated {
 #[target_feature(enable = "aes,pclmulqdq,avx2")]
 fn run_accelerated<W: Work>(work: W) -> W::Outcome {
     work.run()
+}
+
+/// Has the processor fetch all of `value` at once, where it would else wait for each line of it in turn: what was not used for
+/// a while lies in memory alone.
+#[inline(always)]
+pub(crate) fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..=size_of::<T>()).step_by(LINE) {
+        // SAFETY: a prefetch reads nothing that the program could see, and any address will do.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(value).cast::<i8>().wrapping_add(at)) };
+    }
+}
+
+/// Zeroes so many bytes of the stack below the caller.
+#[inline(never)]
+pub(crate) fn clear_stack_below<const LEN: usize>() {
+    let mut below = [0_u8; LEN];
+    // SAFETY: it does nothing. For all that the compiler knows it reads the array, which so has to be written.
+    unsafe { asm!("/* {} */", in(reg) below.as_mut_ptr(), options(nostack, preserves_flags)) };
 }
 
 /// Zeroes the vector registers, where a copy of a key has passed through them: a call that the dynamic linker binds when it is

@@ -4,16 +4,21 @@
 //! back without a lock: however its parent was cut off, a child finds regions that work.
 
 use std::io;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
+use arc_swap::RefCnt;
 use zeroize::Zeroize;
 
 use super::mapping;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// The largest region, in bytes. Each is twice the one before.
-const LARGEST: usize = 1 << 20;
+const LARGEST: usize = 1 << 23;
+/// Regions from this size on are laid out in huge pages, where the system has them to give: so many keys are found with few
+/// entries of the processor's TLB.
+const HUGE: usize = 1 << 21;
 /// An empty region above this gives its pages back to the system.
 const KEPT: usize = 1 << 16;
 /// So much of what may be locked is left to those who come first; half of it where there is little.
@@ -35,39 +40,59 @@ pub(crate) struct Held {
     pub(crate) unlocked: u64,
 }
 
-// --- a value in such memory -----------------------------------------------------------------------------------------
+// --- values in such memory ------------------------------------------------------------------------------------------
 
 /// A value that holds a secret, owned. Moving it moves a pointer and leaves no copy behind.
-pub(crate) struct SecretBox<T> {
-    value: NonNull<T>,
+pub(crate) struct SecretBox<T>(NonNull<Slot<T>>);
+
+/// A value that holds a secret, with several owners. The last of them wipes it.
+pub(crate) struct SecretArc<T>(NonNull<Slot<Shared<T>>>);
+
+#[repr(C)]
+struct Slot<T> {
     /// Nothing for one on the heap, where the system refused a region.
     region: Option<&'static Region>,
+    value: T,
+}
+
+#[repr(C)]
+struct Shared<T> {
+    owners: AtomicUsize,
+    value: T,
 }
 
 // SAFETY: the value is owned as a Box owns it; regions are shared by atomics alone.
 unsafe impl<T: Send> Send for SecretBox<T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for SecretBox<T> {}
+// SAFETY: the value is shared as an Arc shares it: `owners` is atomic, and whoever is last may be any thread.
+unsafe impl<T: Send + Sync> Send for SecretArc<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for SecretArc<T> {}
 
-/// Values beyond the regions.
+/// Bytes of slots beyond the regions.
 static ON_HEAP: AtomicUsize = AtomicUsize::new(0);
 
 impl<T> SecretBox<T> {
     pub(crate) fn new(rank: Rank, value: T) -> SecretBox<T> {
-        const { assert!(size_of::<T>().is_multiple_of(align_of::<T>()) && size_of::<T>() <= 4096 && align_of::<T>() <= 64) };
-        if let Some((region, slot)) = take(rank, size_of::<T>()) {
-            let place = slot.cast::<T>();
-            // SAFETY: the slot is ours alone, has T's size, and lies a multiple of that behind the start of a page, so that
-            // it is aligned for T.
-            unsafe { place.write(value) };
-            return SecretBox { value: place, region: Some(region) };
+        const {
+            assert!(size_of::<Slot<T>>().is_multiple_of(align_of::<Slot<T>>()));
+            assert!(size_of::<Slot<T>>() <= 4096 && align_of::<Slot<T>>() <= 64);
         }
-        ON_HEAP.fetch_add(size_of::<T>(), Ordering::Relaxed);
-        SecretBox { value: NonNull::from(Box::leak(Box::new(value))), region: None }
+        if let Some((region, slot)) = take(rank, size_of::<Slot<T>>()) {
+            let place = slot.cast::<Slot<T>>();
+            // SAFETY: the slot is ours alone, has the type's size, and lies a multiple of that behind the start of a page, so
+            // that it is aligned for it.
+            unsafe { place.write(Slot { region: Some(region), value }) };
+            return SecretBox(place);
+        }
+        ON_HEAP.fetch_add(size_of::<Slot<T>>(), Ordering::Relaxed);
+        SecretBox(NonNull::from(Box::leak(Box::new(Slot { region: None, value }))))
     }
 
     pub(crate) fn rank(&self) -> Rank {
-        self.region.map_or(Rank::Second, |region| region.rank)
+        // SAFETY: the slot was written in `new`, and lives until `drop`.
+        unsafe { self.0.as_ref() }.region.map_or(Rank::Second, |region| region.rank)
     }
 }
 
@@ -76,34 +101,100 @@ impl<T> Deref for SecretBox<T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the value was written in `new`, and lives until `drop`.
-        unsafe { self.value.as_ref() }
+        // SAFETY: the slot was written in `new`, and lives until `drop`.
+        &unsafe { self.0.as_ref() }.value
     }
 }
 
 impl<T> DerefMut for SecretBox<T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above, and `self` is borrowed for writing.
-        unsafe { self.value.as_mut() }
+        &mut unsafe { self.0.as_mut() }.value
     }
 }
 
 impl<T> Drop for SecretBox<T> {
     fn drop(&mut self) {
-        // SAFETY: the value is dropped once, here, and not used after.
-        unsafe { self.value.drop_in_place() };
-        let slot = self.value.cast::<u8>();
+        let region = {
+            // SAFETY: as above.
+            let slot = unsafe { self.0.as_mut() };
+            // SAFETY: the value is dropped once, here, and not used after.
+            unsafe { ptr::drop_in_place(&raw mut slot.value) };
+            slot.region
+        };
+        let bytes = self.0.cast::<MaybeUninit<u8>>();
         // SAFETY: these bytes are still ours, and nothing lives in them.
-        unsafe { std::slice::from_raw_parts_mut(slot.as_ptr().cast::<std::mem::MaybeUninit<u8>>(), size_of::<T>()) }
-            .zeroize();
-        match self.region {
-            Some(region) => region.give_back(slot),
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_ptr(), size_of::<Slot<T>>()) }.zeroize();
+        match region {
+            Some(region) => region.give_back(bytes.cast()),
             None => {
-                ON_HEAP.fetch_sub(size_of::<T>(), Ordering::Relaxed);
+                ON_HEAP.fetch_sub(size_of::<Slot<T>>(), Ordering::Relaxed);
                 // SAFETY: it was leaked from a Box of this layout, and its value is dropped: only the memory is left.
-                drop(unsafe { Box::from_raw(self.value.cast::<std::mem::MaybeUninit<T>>().as_ptr()) });
+                drop(unsafe { Box::from_raw(self.0.cast::<MaybeUninit<Slot<T>>>().as_ptr()) });
             }
         }
+    }
+}
+
+impl<T> SecretArc<T> {
+    /// What one takes, in bytes.
+    #[cfg(test)]
+    pub(crate) const SLOT: usize = size_of::<Slot<Shared<T>>>();
+
+    pub(crate) fn new(rank: Rank, value: T) -> SecretArc<T> {
+        let owned = ManuallyDrop::new(SecretBox::new(rank, Shared { owners: AtomicUsize::new(1), value }));
+        SecretArc(owned.0)
+    }
+
+    fn shared(&self) -> &Shared<T> {
+        // SAFETY: the slot was written in `new`, and lives until its last owner is dropped; `self` is one.
+        &unsafe { self.0.as_ref() }.value
+    }
+}
+
+impl<T> Deref for SecretArc<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.shared().value
+    }
+}
+
+impl<T> Clone for SecretArc<T> {
+    fn clone(&self) -> SecretArc<T> {
+        // Each owner takes memory of its own, so that there never are too many to count.
+        self.shared().owners.fetch_add(1, Ordering::Relaxed);
+        SecretArc(self.0)
+    }
+}
+
+impl<T> Drop for SecretArc<T> {
+    fn drop(&mut self) {
+        if self.shared().owners.fetch_sub(1, Ordering::AcqRel) == 1 {
+            drop(SecretBox(self.0));
+        }
+    }
+}
+
+// SAFETY: the pointer is that of the slot, which stays where it is and is another one's only when the last owner is gone; a
+// clone has the same; into, as and from are inverse to each other and leave the number of owners as it is.
+unsafe impl<T> RefCnt for SecretArc<T> {
+    type Base = T;
+
+    fn into_ptr(me: SecretArc<T>) -> *mut T {
+        ManuallyDrop::new(me).0.as_ptr().cast()
+    }
+
+    #[inline(always)]
+    fn as_ptr(me: &SecretArc<T>) -> *mut T {
+        me.0.as_ptr().cast()
+    }
+
+    #[inline(always)]
+    unsafe fn from_ptr(pointer: *const T) -> SecretArc<T> {
+        // SAFETY: by the trait's rule it comes from `into_ptr`, which never makes NULL.
+        SecretArc(unsafe { NonNull::new_unchecked(pointer.cast_mut().cast()) })
     }
 }
 
@@ -174,6 +265,10 @@ impl Region {
         let start = NonNull::new(start)?;
         // SAFETY: the range was just mapped, and is ours. Where it fails, the pages are dumped as others are.
         unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_DONTDUMP) };
+        if len >= HUGE {
+            // SAFETY: as above. Where it fails, the pages are small.
+            unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
+        }
         let slots = len / slot_size;
         let taken = (0..slots.div_ceil(64)).map(|word| AtomicU64::new(beyond(slots, word))).collect();
         Some(Region {

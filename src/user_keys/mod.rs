@@ -3,12 +3,11 @@
 mod lifecycle;
 
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwapAny, Guard};
 
-use crate::data_key::DataKey;
+use crate::cipher::Cipher;
 use crate::error::{Cause, Error, Result};
 use crate::flight::Flights;
 use crate::freshness::{Due, Freshness, Seen};
@@ -17,7 +16,7 @@ use crate::keystore::{self, Change, Demands, KeyStore, Location, MasterKeyState,
 use crate::marking;
 use crate::master_key::{MasterKeyId, MasterKeys, WrappedKey};
 use crate::options::{Call, Options};
-use crate::platform::secret_memory::{self, Rank};
+use crate::platform::secret_memory::{self, Rank, SecretArc};
 use crate::platform::{process, random};
 use crate::registry;
 use crate::secret::SecretKey;
@@ -31,7 +30,7 @@ pub(crate) struct UserKeys {
     keystore: Box<dyn KeyStore>,
     master_keys: MasterKeys,
     cache: KeyCache,
-    loads: Flights<Arc<CachedKey>>,
+    loads: Flights<SecretArc<CachedKey>>,
     freshness: Freshness,
     /// What has changed, while it has not been seen yet whether this build and its master keys suit the store since.
     unchecked: AtomicU8,
@@ -151,22 +150,34 @@ impl UserKeys {
         &self.master_keys
     }
 
-    /// Runs `work` on the current key of `user`, made if need be and `call` allows.
+    /// Runs `work` on the current key of `user`, made if need be and `call` allows. `ahead` has the processor fetch what
+    /// `work` will read of it.
     #[inline(always)]
-    pub(crate) fn with<T>(&self, user: User<'_>, call: Call, work: impl FnOnce(&CachedKey) -> Result<T>) -> Result<T> {
-        match self.cache.get(user) {
+    pub(crate) fn with<T>(
+        &self,
+        user: User<'_>,
+        call: Call,
+        ahead: impl Fn(&Cipher),
+        work: impl FnOnce(&CachedKey) -> Result<T>,
+    ) -> Result<T> {
+        match self.cache.get(user, |key| ahead(key.cipher())) {
             Some(key) if self.freshness.holds(key.seen()) => work(&key),
             found => work(&*self.current(user, call, found.map(Hit::into_held))?),
         }
     }
 
     /// The current key of `user`, made if need be and `call` allows.
-    pub(crate) fn of(&self, user: User<'_>, call: Call) -> Result<Arc<CachedKey>> {
-        self.current(user, call, self.cache.get(user).map(Hit::into_held))
+    pub(crate) fn of(&self, user: User<'_>, call: Call) -> Result<SecretArc<CachedKey>> {
+        self.current(user, call, self.cache.get(user, |_| ()).map(Hit::into_held))
     }
 
     #[cold]
-    fn current(&self, user: User<'_>, call: Call, cached: Option<Arc<CachedKey>>) -> Result<Arc<CachedKey>> {
+    fn current(
+        &self,
+        user: User<'_>,
+        call: Call,
+        cached: Option<SecretArc<CachedKey>>,
+    ) -> Result<SecretArc<CachedKey>> {
         match cached {
             Some(key) => self.checked_again(user, key, call),
             None => self.loaded(user, call),
@@ -177,7 +188,7 @@ impl UserKeys {
     #[inline(always)]
     pub(crate) fn with_still<T>(
         &self,
-        place: &ArcSwap<CachedKey>,
+        place: &ArcSwapAny<SecretArc<CachedKey>>,
         call: Call,
         work: impl FnOnce(&CachedKey) -> Result<T>,
     ) -> Result<T> {
@@ -189,10 +200,15 @@ impl UserKeys {
     }
 
     #[cold]
-    fn renewed(&self, place: &ArcSwap<CachedKey>, key: Arc<CachedKey>, call: Call) -> Result<Arc<CachedKey>> {
-        let current = self.checked_again(User::new(key.user())?, Arc::clone(&key), Call { existing: true, ..call })?;
-        if !Arc::ptr_eq(&current, &key) {
-            place.store(Arc::clone(&current));
+    fn renewed(
+        &self,
+        place: &ArcSwapAny<SecretArc<CachedKey>>,
+        key: SecretArc<CachedKey>,
+        call: Call,
+    ) -> Result<SecretArc<CachedKey>> {
+        let current = self.checked_again(User::new(key.user())?, key.clone(), Call { existing: true, ..call })?;
+        if !ptr::eq(&*current, &*key) {
+            place.store(current.clone());
         }
         Ok(current)
     }
@@ -262,7 +278,7 @@ impl UserKeys {
         self.look(Patience::Timeout)
     }
 
-    fn checked_again(&self, user: User<'_>, key: Arc<CachedKey>, call: Call) -> Result<Arc<CachedKey>> {
+    fn checked_again(&self, user: User<'_>, key: SecretArc<CachedKey>, call: Call) -> Result<SecretArc<CachedKey>> {
         if !self.keystore.is_usable() {
             // What can never be looked at here again is what it was: the child's cached keys work on.
             return Ok(key);
@@ -280,7 +296,7 @@ impl UserKeys {
 
     /// The user's key as the store had it in the state `seen` or later: a load that others began before may end in an
     /// earlier one.
-    fn loaded_since(&self, user: User<'_>, call: Call, seen: Seen) -> Result<Arc<CachedKey>> {
+    fn loaded_since(&self, user: User<'_>, call: Call, seen: Seen) -> Result<SecretArc<CachedKey>> {
         loop {
             let key = self.loaded(user, call)?;
             if key.seen() >= seen {
@@ -290,7 +306,7 @@ impl UserKeys {
     }
 
     /// The user's key as the store has it. Many who ask at once make one read.
-    fn loaded(&self, user: User<'_>, call: Call) -> Result<Arc<CachedKey>> {
+    fn loaded(&self, user: User<'_>, call: Call) -> Result<SecretArc<CachedKey>> {
         if call.cached_only {
             return Err(would_block("the user's key"));
         }
@@ -299,7 +315,7 @@ impl UserKeys {
         self.loads.join(user, call.existing, || {
             self.look_if_due()?;
             let seen = self.freshness.seen();
-            let known = self.cache.get(user).map(Hit::into_held);
+            let known = self.cache.get(user, |_| ()).map(Hit::into_held);
             match self.read(user, known.as_ref(), seen) {
                 Ok(Some(key)) => Ok(key),
                 Ok(None) if !call.existing => {
@@ -317,7 +333,12 @@ impl UserKeys {
     }
 
     /// The key in the user's row; `known`, where that is what the row still holds.
-    fn read(&self, user: User<'_>, known: Option<&Arc<CachedKey>>, seen: Seen) -> Result<Option<Arc<CachedKey>>> {
+    fn read(
+        &self,
+        user: User<'_>,
+        known: Option<&SecretArc<CachedKey>>,
+        seen: Seen,
+    ) -> Result<Option<SecretArc<CachedKey>>> {
         let mut found = None;
         self.keystore.read(Patience::Timeout, &mut |rows| {
             if self.demands.get().may_be_erased() {
@@ -344,7 +365,7 @@ impl UserKeys {
     }
 
     /// Makes the key of a user who had none a moment ago. Whoever takes the write lock first makes it; all others find it.
-    fn create(&self, user: User<'_>, seen: Seen) -> Result<Arc<CachedKey>> {
+    fn create(&self, user: User<'_>, seen: Seen) -> Result<SecretArc<CachedKey>> {
         let mut created = None;
         self.keystore.add(&mut |rows| {
             registry::check_writing(rows)?;
@@ -356,7 +377,7 @@ impl UserKeys {
                     let raw = SecretKey::generate(Rank::Second)?;
                     let wrapped = self.master_keys.current().wrap(raw.expose())?;
                     rows.add_user_key(user, &wrapped)?;
-                    CachedKey::new(user, wrapped, DataKey::new(&raw), seen)?
+                    CachedKey::new(user, wrapped, &raw, seen)?
                 }
             });
             Ok(())
@@ -366,9 +387,15 @@ impl UserKeys {
         Ok(key)
     }
 
-    fn unwrapped(&self, rows: &dyn Rows, user: User<'_>, stored: StoredKey, seen: Seen) -> Result<Arc<CachedKey>> {
+    fn unwrapped(
+        &self,
+        rows: &dyn Rows,
+        user: User<'_>,
+        stored: StoredKey,
+        seen: Seen,
+    ) -> Result<SecretArc<CachedKey>> {
         let (wrapped, raw, _) = self.unwrap(rows, user, stored)?;
-        CachedKey::new(user, wrapped, DataKey::new(&raw), seen)
+        CachedKey::new(user, wrapped, &raw, seen)
     }
 
     /// The key in a user's row, as it lies there and unwrapped, and the master key that wraps it.

@@ -2,7 +2,7 @@
 //!
 //! The locks are those of SQLite's own unix VFS, byte for byte, so that every other SQLite heeds them.
 
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -172,7 +172,8 @@ impl MainFile {
     }
 
     pub(super) fn len(&self) -> io::Result<u64> {
-        self.descriptor.file()?.metadata().map(|metadata| metadata.len())
+        // Nothing else moves or uses the offset, and to ask for more, as `metadata` does, takes three times as long.
+        self.descriptor.file()?.seek(SeekFrom::End(0))
     }
 
     /// Raises the lock to `level`, never waiting: unixLock in SQLite's `os_unix.c` says why in this order.
