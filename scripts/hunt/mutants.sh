@@ -13,7 +13,7 @@ CORE=(token.rs cipher.rs nonce.rs data_key.rs lookup_hash.rs master_key.rs 'mast
 work=$ROOT/target/mutants
 mkdir -p "$work"
 rm -rf "$work"/mutants.out* "$work/log"
-count() { cat "$work/mutants.out/$1.txt" 2>/dev/null | wc -l; }
+count() { wc -l <"$work/mutants.out/$1.txt"; }
 # tested TEST…: by these tests, what earlier ones have not noticed. How Debug prints is no promise but that no secret is in it.
 tested() {
     cargo mutants --iterate --jobs 2 --timeout 100 --output "$work" --no-times "${CORE[@]/#/--file=src/}" \
