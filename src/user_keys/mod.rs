@@ -246,14 +246,14 @@ impl UserKeys {
         if !self.is_unchanged() {
             self.look(Patience::Timeout)?;
         }
-        let (user, seen) = (User::new(key.user())?, self.freshness.seen());
+        let seen = self.freshness.seen();
         if key.seen() != seen {
-            let current = self.loaded_since(user, Call { existing: true, ..call }, seen)?;
+            let current = self.loaded_since(User::new(key.user())?, Call { existing: true, ..call }, seen)?;
             if !ptr::eq(&*current, key) && current.open(sealed, plaintext).is_ok() {
                 return Ok(Opened::ByCurrent);
             }
         }
-        if self.demands.get().may_have_versions() && self.open_by_version(user, sealed, plaintext)? {
+        if self.demands.get().may_have_versions() && self.open_by_version(User::new(key.user())?, sealed, plaintext)? {
             return Ok(Opened::ByEarlier);
         }
         Err(refusal)
