@@ -297,6 +297,16 @@ mod tests {
         }
     }
 
+    /// What is too long is refused before it is looked at.
+    #[test]
+    fn a_strict_text_is_too_long_from_the_first_length_that_no_token_has() {
+        let longest = text_len(MAX_PLAINTEXT).unwrap();
+        let no_base64 = vec![b'!'; longest];
+        let refusal = |len: usize| sealed(&[PREFIX, &no_base64[..len - PREFIX.len()]].concat(), true).unwrap_err();
+        assert_eq!(refusal(longest), Status::Format);
+        assert_eq!(refusal(longest + 4), Status::Limit);
+    }
+
     #[test]
     #[cfg(feature = "capi")]
     fn the_bound_of_a_plaintext_serves_for_every_form_of_its_token() {
