@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_strict_text_is_too_long_from_the_first_length_that_no_token_has() {
         let longest = text_len(MAX_PLAINTEXT).unwrap();
-        let no_base64 = vec![b'!'; longest];
+        let no_base64 = vec![b'!'; longest + 1];
         let refusal = |len: usize| sealed(&[PREFIX, &no_base64[..len - PREFIX.len()]].concat(), true).unwrap_err();
         assert_eq!(refusal(longest), Status::Format);
         assert_eq!(refusal(longest + 4), Status::Limit);
