@@ -99,3 +99,20 @@ fn read(path: &Path, variable: &str) -> Result<Zeroizing<Vec<u8>>> {
 fn found_in(place: &str, error: &Error) -> Error {
     Error::new(error.status(), format!("{place}: {}", error.message()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_longest_length_is_read_whole_and_a_longer_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for (len, read_len) in
+            [(0, Ok(0)), (LONGEST_FILE, Ok(LONGEST_FILE)), (LONGEST_FILE + 1, Err(Status::MasterKeyInvalid))]
+        {
+            std::fs::write(&path, vec![b'k'; len]).unwrap();
+            assert_eq!(read(&path, FILE_VARIABLE).map(|text| text.len()).map_err(|error| error.status()), read_len);
+        }
+    }
+}
