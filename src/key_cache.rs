@@ -20,7 +20,7 @@ use crate::master_key::WrappedKey;
 use crate::platform::process::{PerProcess, Section};
 use crate::platform::secret_memory::SecretArc;
 use crate::secret::SecretKey;
-use crate::sync::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Guard, Mutex, Ordering, SwapOption};
+use crate::sync::{AtomicU8, AtomicU64, AtomicUsize, Guard, Mutex, Ordering, SwapOption};
 use crate::user::{Name, User};
 
 /// A user's key, unwrapped, and what is known of where it came from. All of it lies in one slot, so that a user who was not
@@ -97,28 +97,26 @@ impl Deref for Hit {
     }
 }
 
-/// Keys whose users' hashes agree share so many places.
-const WAYS: usize = 8;
+/// Keys whose users' hashes agree share so many places: as many as a line of the processor's cache has.
+const WAYS: usize = 7;
 /// Memory is taken for so many buckets at once, when the first of them is needed.
 const CHUNK: usize = 128;
 
 type Place = SwapOption<SecretArc<CachedKey>>;
 
-/// The places of the users whose hashes agree in some bits: two lines of the processor's cache.
-#[repr(C, align(128))]
+/// The places of the users whose hashes agree in some bits.
+#[repr(C, align(64))]
 struct Bucket {
     places: [Place; WAYS],
-    /// Part of the hash of who is there, so that looking for somebody touches one key, and not eight; 0 for nobody.
-    tags: [AtomicU32; WAYS],
-    /// A bit for each place that was used since the hand passed.
+    /// Part of the hash of who is there, so that looking for somebody touches one key, and not seven; 0 for nobody.
+    tags: [AtomicU8; WAYS],
+    /// A bit for each place that was used since all of them were.
     used: AtomicU8,
-    /// Where the search for somebody to leave goes on.
-    hand: AtomicU8,
 }
 
 impl Bucket {
     fn empty() -> Bucket {
-        Bucket { places: Default::default(), tags: Default::default(), used: AtomicU8::new(0), hand: AtomicU8::new(0) }
+        Bucket { places: Default::default(), tags: Default::default(), used: AtomicU8::new(0) }
     }
 
     /// Which of the first `ways` places is the user's, and what is there.
@@ -126,7 +124,7 @@ impl Bucket {
     fn find(
         &self,
         ways: usize,
-        tag: u32,
+        tag: u8,
         user: &str,
         candidate: impl Fn(&CachedKey),
     ) -> Option<(usize, Guard<Option<SecretArc<CachedKey>>>)> {
@@ -152,23 +150,25 @@ impl Bucket {
         }
     }
 
-    /// A place for somebody new: nobody's, or that of somebody who was not used of late.
-    fn vacate(&self, ways: usize) -> usize {
+    /// A place for somebody new: nobody's, or that of somebody who was not used since all were. The search begins at `first`.
+    fn vacate(&self, ways: usize, first: usize) -> usize {
         if let Some(way) = self.tags[..ways].iter().position(|tag| tag.load(Ordering::Relaxed) == 0) {
             return way;
         }
-        // Who was used since the hand last passed has a second chance; after a round without one, nobody.
-        let hand = usize::from(self.hand.load(Ordering::Relaxed));
-        let unused = |way: &usize| self.used.fetch_and(!(1 << way), Ordering::Relaxed) & (1 << way) == 0;
-        let way = (hand..hand + ways).map(|at| at % ways).find(unused).unwrap_or(hand);
-        self.hand.store(((way + 1) % ways) as u8, Ordering::Relaxed);
-        way
+        let used = self.used.load(Ordering::Relaxed);
+        match (first..first + ways).map(|at| at % ways).find(|way| used & (1 << way) == 0) {
+            Some(way) => way,
+            None => {
+                self.used.store(0, Ordering::Relaxed);
+                first % ways
+            }
+        }
     }
 }
 
 /// A bounded cache from user to key, one a store.
 pub(crate) struct KeyCache {
-    /// Seeded for each cache. Whoever could choose names that share a bucket would push eight users out of it, and no more.
+    /// Seeded for each cache. Whoever could choose names that share a bucket would push its few users out of it, and no more.
     hasher: RandomState,
     /// The buckets, by chunks; none for a cache of nothing.
     chunks: Box<[OnceBox<[Bucket; CHUNK]>]>,
@@ -209,10 +209,10 @@ impl KeyCache {
 
     /// Where a user's key is, if it is here: a bucket's number, and a tag that is never 0.
     #[inline]
-    fn place(&self, user: &str) -> (usize, u32) {
+    fn place(&self, user: &str) -> (usize, u8) {
         let hash = self.hasher.hash_one(user);
         // The upper half as a fraction of the buckets: as even as a remainder, without a division.
-        ((((hash >> 32) * self.buckets as u64) >> 32) as usize, hash as u32 | 1)
+        ((((hash >> 32) * self.buckets as u64) >> 32) as usize, (hash as u8).max(1))
     }
 
     #[inline]
@@ -248,7 +248,7 @@ impl KeyCache {
         let bucket = &chunk[number % CHUNK];
         let way = match bucket.find(self.ways, tag, key.user(), |_| ()) {
             Some((way, _)) => way,
-            None => bucket.vacate(self.ways),
+            None => bucket.vacate(self.ways, tag.into()),
         };
         bucket.tags[way].store(tag, Ordering::Release);
         if bucket.places[way].swap(Some(key.clone())).is_none() {
