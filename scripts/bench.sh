@@ -7,7 +7,7 @@
 # It ends with 1 where a target is missed by more than its noise.
 
 source "$(dirname "$0")/lib.sh"
-need gcc libc6-dev libssl-dev libsodium-dev openssl pkg-config cmake ruby
+need gcc libc6-dev libssl-dev libsodium-dev openssl pkg-config cmake make ruby ruby-dev
 need_go
 build_library
 programs=$ROOT/target/bench
@@ -31,5 +31,14 @@ if ! cmp -s benches/requirements.txt "$programs/python/pins"; then
     python3 -m venv "$programs/python"
     "$python" -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
     cp benches/requirements.txt "$programs/python/pins"
+fi
+
+# The bindings.
+python_module "$programs/modules"
+ruby_module "$programs/ruby"
+export PYTHONPATH=$programs/modules RUBYLIB=$programs/ruby:$ROOT/bindings/ruby/lib LD_LIBRARY_PATH=$LIBRARY KEYCASK_LIBRARY=$LIBRARY/libkeycask.so
+if need_dotnet; then
+    build_csharp bindings/csharp/tests build >"$programs/csharp.log" || { cat "$programs/csharp.log"; exit 1; }
+    export BENCH_DOTNET="${DOTNET_RUN[*]} $ROOT/target/csharp/bin/tests/Release/netcoreapp3.1/tests.dll bench"
 fi
 "$python" benches/run.py "$@"

@@ -4,7 +4,9 @@
 #[cfg(not(all(test, keycask_schedules)))]
 mod shared {
     pub(crate) use arc_swap::Guard;
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    #[cfg(feature = "capi")]
+    pub(crate) use std::sync::atomic::AtomicU32;
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 
     pub(crate) type SwapOption<P> = arc_swap::ArcSwapAny<Option<P>>;

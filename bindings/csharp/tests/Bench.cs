@@ -59,6 +59,41 @@ internal static class Bench
         return 0;
     }
 
+    // With the line protocol of benches/bench.h: `bench keycask STORE` and `bench own`.
+    internal static int Answer(string[] arguments)
+    {
+        const string User = "user-0@example.com";
+        Func<string, string> encrypt, decrypt;
+        if (arguments[1] == "keycask")
+        {
+            var masterKey = new byte[32];
+            masterKey[0] = 1;
+            KeycaskStore store = KeycaskStore.Open(arguments[2], That.With(masterKey));
+            encrypt = text => store.Encrypt(User, text);
+            decrypt = token =>
+            {
+                using (Secret secret = store.Decrypt(User, token))
+                    return secret.Expose();
+            };
+        }
+        else
+        {
+            var own = new Own(new byte[32]);
+            (encrypt, decrypt) = (own.Encrypt, own.Decrypt);
+        }
+        for (string? line; (line = Console.ReadLine()) != null;)
+        {
+            string[] words = line.Split(' ');
+            string text = new string('k', int.Parse(words[1])), given = words[0] == "encrypt" ? text : encrypt(text);
+            Func<string, string>? work = words[0] switch { "encrypt" => encrypt, "decrypt" => decrypt, _ => null };
+            var watch = Stopwatch.StartNew();
+            for (int count = int.Parse(words[3]); count > 0; count--)
+                work?.Invoke(given);
+            Console.WriteLine(work == null ? "-" : $"{watch.Elapsed.TotalMilliseconds * 1e6:F0}");
+        }
+        return 0;
+    }
+
     private static void Compare(string name, Action ours, Action theirs)
     {
         double Time(Action work)

@@ -11,7 +11,7 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         if (arguments.FirstOrDefault() == "bench")
-            return Bench.Run();
+            return arguments.Length == 1 ? Bench.Run() : Bench.Answer(arguments);
         foreach (string name in new[] { "", "_FILE", "_PREVIOUS", "_PREVIOUS_FILE" })
             Environment.SetEnvironmentVariable("API_KEY_MASTER_KEY" + name, null);
         int passed = 0, failed = 0;
