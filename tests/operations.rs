@@ -562,6 +562,19 @@ fn a_rotated_user_reads_old_tokens_as_stale_until_they_are_forgotten() {
 }
 
 #[test]
+fn a_token_is_made_anew_under_the_key_that_another_process_has_just_given_the_user() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let (store, other) = (open(&path, &[1]).unwrap(), open(&path, &[1]).unwrap());
+    let first = store.encrypt("alice", b"alice").unwrap();
+    assert!(opens(&other, "alice", &first));
+    store.rotate_user("alice").unwrap();
+    // No second has passed since.
+    let anew = other.reencrypt("alice", first.as_bytes()).unwrap();
+    assert!(!store.decrypt_told("alice", anew.as_bytes(), Call::default()).unwrap().1);
+}
+
+#[test]
 fn earlier_keys_survive_a_rotation_of_the_master_key_and_go_with_an_erasure() {
     let folder = Folder::new();
     let path = folder.path("keys.db");
