@@ -27,6 +27,6 @@ missed=$(count missed)
 say "$((noticed + missed)) mutants that compile, $noticed noticed"
 nine_of_ten() { [ "$noticed" -gt 0 ] && [ $((10 * noticed)) -ge $((9 * (noticed + missed))) ]; }
 check "nine of ten are noticed" nine_of_ten
-all_explained() { diff <(sed 's/  *#.*//; /^$/d' tests/hunt/survivors.txt | sort) <(sed -E "s/:[0-9]+:[0-9]+:/:/" "$work/mutants.out/missed.txt" | sort); }
+all_explained() { diff <(sed 's/ *#.*//; /^$/d' tests/hunt/survivors.txt | sort) <(sed -E "s/:[0-9]+:[0-9]+:/:/" "$work/mutants.out/missed.txt" | sort); }
 check "those that are not are explained" all_explained
 totals
