@@ -1,10 +1,10 @@
 //! AES-256-GCM: the one place that names the crate that implements it.
 
-use aes_gcm::aead::consts::{U12, U16, U32};
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::aead::consts::{U12, U16};
 use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::aead::{AeadInOut, Key};
 use aes_gcm::aes::Aes256Enc;
-use aes_gcm::aes::cipher::{BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeySizeUser};
+use aes_gcm::aes::cipher::{BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser};
 use aes_gcm::{AesGcm, KeyInit, Tag};
 
 use crate::error::{Error, Result};
@@ -39,10 +39,12 @@ pub(crate) struct Unauthentic;
 
 impl Cipher {
     pub(crate) fn new(key: &SecretKey) -> Cipher {
-        let key = key.expose().into();
+        let aes = Aes256Enc::new(key.expose().into());
         match Accelerated::detect() {
-            Some(with) => Cipher::Accelerated { with, sealing: AesGcm::new(key), opening: AesGcm::new(key) },
-            None => Cipher::Portable(AesGcm::new(key)),
+            Some(with) => {
+                Cipher::Accelerated { with, sealing: Sealing(aes.clone()).into(), opening: Opening(aes).into() }
+            }
+            None => Cipher::Portable(aes.into()),
         }
     }
 
@@ -132,18 +134,8 @@ macro_rules! aes_256 {
     ($name:ident) => {
         pub(crate) struct $name(Aes256Enc);
 
-        impl KeySizeUser for $name {
-            type KeySize = U32;
-        }
-
         impl BlockSizeUser for $name {
             type BlockSize = U16;
-        }
-
-        impl KeyInit for $name {
-            fn new(key: &Key<Self>) -> $name {
-                $name(Aes256Enc::new(key))
-            }
         }
 
         impl BlockCipherEncrypt for $name {
