@@ -242,7 +242,7 @@ fn take(rank: Rank, slot_size: usize) -> Option<(&'static Region, NonNull<u8>)> 
             }
             len = len.max((region.len * 2).min(LARGEST));
         }
-        add_region(rank, slot_size, len)?;
+        add_region(rank, slot_size, lockable(rank, len))?;
     }
 }
 
@@ -384,6 +384,16 @@ fn budget(rank: Rank) -> usize {
         Rank::First => half,
         Rank::Second => half - RESERVED.min(half / 2),
     }
+}
+
+/// So much of `len` as can still be locked, where that is worth a region of its own; all of it, where it is not.
+fn lockable(rank: Rank, len: usize) -> usize {
+    let left = budget(rank).saturating_sub(LOCKED.load(Ordering::Relaxed));
+    let mut fitting = len;
+    while fitting > left && fitting > KEPT {
+        fitting /= 2;
+    }
+    if fitting <= left && !LEAVE_UNLOCKED.load(Ordering::SeqCst) { fitting } else { len }
 }
 
 impl Region {
