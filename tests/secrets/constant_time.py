@@ -9,10 +9,11 @@ import sys
 
 # What is reported and may be: the case, the function, how many places of it at most, and why what they depend on is public.
 CIPHERTEXT = "base64_simd::encode", 99, "the ciphertext, which the token is"
+VERDICT = "whether the tag fits, which the caller is told"
 PUBLIC = {
     "key": [CIPHERTEXT],
     "plaintext": [CIPHERTEXT],
-    "decrypt": [("run_", 1, "whether the tag fits, which the caller is told")],
+    "decrypt": [("run_", 1, VERDICT), ("kc_key_decrypt", 1, VERDICT)],
     "text": [("text::decode", 2, "whether the text is base64, which the caller is told")],
     "hash": [],
     "export": [],
