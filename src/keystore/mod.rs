@@ -37,9 +37,6 @@ pub(crate) trait KeyStore: Send + Sync {
     /// Runs `work` on one unchanging state of the store; again from the start where others were in the way.
     fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Tables) -> Result<()>) -> Result<()>;
 
-    /// The user's row, read by itself in fewer steps; nothing where there is none.
-    fn user_key(&self, user: User<'_>) -> Result<Option<StoredKey>>;
-
     /// Runs `work` alone among all writers; again from the start where others were in the way. What it wrote is durable when
     /// this returns `Ok`, and undone when `work` fails. When this fails later, at a folder that could not be synced say, it
     /// may stand.

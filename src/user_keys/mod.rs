@@ -339,54 +339,28 @@ impl UserKeys {
         known: Option<&SecretArc<CachedKey>>,
         seen: Seen,
     ) -> Result<Option<SecretArc<CachedKey>>> {
-        let mut found = self.read_alone(user, known, seen)?;
-        if found.is_none() {
-            found = self.read_with_marks(user, known, seen)?;
-        }
-        if let Some(key) = &found {
-            key.seen_again(seen);
-            self.cache.insert(key);
-        }
-        Ok(found)
-    }
-
-    /// [`UserKeys::read`] by the row alone, where that says all: nobody is marked as erased, and a given master key unwraps it.
-    fn read_alone(
-        &self,
-        user: User<'_>,
-        known: Option<&SecretArc<CachedKey>>,
-        seen: Seen,
-    ) -> Result<Option<SecretArc<CachedKey>>> {
-        if self.demands.get().may_be_erased() {
-            return Ok(None);
-        }
-        let Some(StoredKey::Wrapped(wrapped)) = self.keystore.user_key(user)? else { return Ok(None) };
-        if let Some(known) = known.filter(|known| *known.wrapped() == wrapped) {
-            return Ok(Some(known.clone()));
-        }
-        let Some((raw, _)) = self.master_keys.unwrap(&wrapped) else { return Ok(None) };
-        CachedKey::new(user, wrapped, &raw, seen).map(Some)
-    }
-
-    fn read_with_marks(
-        &self,
-        user: User<'_>,
-        known: Option<&SecretArc<CachedKey>>,
-        seen: Seen,
-    ) -> Result<Option<SecretArc<CachedKey>>> {
         let mut found = None;
         self.keystore.read(Patience::Timeout, &mut |rows| {
-            // Of users who are gone it is told why, also where the first erasure has not been seen here yet.
-            marking::check_not_erased(rows, &self.master_keys, user)?;
+            if self.demands.get().may_be_erased() {
+                marking::check_not_erased(rows, &self.master_keys, user)?;
+            }
             found = match rows.user_key(user)? {
+                None => {
+                    // Of users who are gone it is told why, also where the first erasure has not been seen here yet.
+                    marking::check_not_erased(rows, &self.master_keys, user)?;
+                    None
+                }
                 Some(StoredKey::Wrapped(wrapped)) if known.is_some_and(|known| *known.wrapped() == wrapped) => {
                     known.cloned()
                 }
                 Some(stored) => Some(self.unwrapped(rows, user, stored, seen)?),
-                None => None,
             };
             Ok(())
         })?;
+        if let Some(key) = &found {
+            key.seen_again(seen);
+            self.cache.insert(key);
+        }
         Ok(found)
     }
 

@@ -19,12 +19,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Change, KeyStore, Location, Patience, Rows, StoredKey, Tables, WorkDone, WritableTables};
+use super::{Change, KeyStore, Location, Patience, Tables, WorkDone, WritableTables};
 use crate::error::{Error, Result, Shortened};
 use crate::forced_panic;
 use crate::options::Options;
 use crate::status::Status;
-use crate::user::User;
 use connections::Connections;
 use transaction::{Purpose, Transaction};
 use watch::Watch;
@@ -157,17 +156,6 @@ impl KeyStore for SqliteStore {
     fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Tables) -> Result<()>) -> Result<()> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.transact(patience, Purpose::Reading, |rows| work(rows))
-    }
-
-    fn user_key(&self, user: User<'_>) -> Result<Option<StoredKey>> {
-        // A statement by itself is a transaction.
-        let row = self.connections.with_recent(Patience::Timeout, |connection, _| {
-            rows::SqliteRows::new(connection, &self.name).user_key(user)
-        })?;
-        if row.is_some() {
-            self.reads.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(row)
     }
 
     fn write(&self, work: &mut dyn FnMut(&dyn WritableTables) -> Result<()>) -> Result<()> {
