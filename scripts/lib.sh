@@ -132,6 +132,9 @@ build_library() {
     ln -sf libkeycask.so "$LIBRARY/libkeycask.so.1"
 }
 
+# trimmed_sqlite FILE: the SQLite in it was built as .cargo/config.toml says; it knows its own options.
+trimmed_sqlite() { grep -aqF OMIT_LOAD_EXTENSION "$1"; }
+
 # compile OUTPUT SOURCE… [-- FLAG…]: a C program against the shared library.
 CFLAGS_STRICT=(-std=c99 -Wall -Wextra -Wpedantic -Wstrict-prototypes -Wconversion -Wshadow -Werror -D_DEFAULT_SOURCE)
 compile() {

@@ -85,8 +85,8 @@ check "a tarball is unpacked anywhere, and used" tarball
 # --- without a network ---
 vendored() {
     local sources=$work/vendored
-    git ls-files -z | xargs -0 cp --parents -t "$(mkdir -p "$sources" && echo "$sources")" && cd "$sources" && mkdir -p .cargo &&
-        cargo vendor --locked vendor >.cargo/config.toml &&
+    git ls-files -z | xargs -0 cp --parents -t "$(mkdir -p "$sources" && echo "$sources")" && cd "$sources" &&
+        cargo vendor --locked vendor >>.cargo/config.toml &&
         unshare --net env CARGO_HOME="$work/no-home" cmake -S . -B build -DKEYCASK_OFFLINE=ON -DKEYCASK_TESTS=OFF &&
         unshare --net env CARGO_HOME="$work/no-home" cmake --build build && [ -f build/lib/libkeycask.a ]
 }

@@ -266,7 +266,8 @@ fn a_database_of_something_else_is_refused_and_left_as_it_is() {
         "CREATE TABLE encryption_keys(user_id TEXT PRIMARY KEY, encrypted_key BLOB, created_at TEXT) WITHOUT ROWID",
         "CREATE TABLE encryption_keys(user_id TEXT PRIMARY KEY, encrypted_key BLOB,
             created_at TEXT AS (hex(encrypted_key)))",
-        "CREATE VIRTUAL TABLE encryption_keys USING fts5(user_id, encrypted_key, created_at)",
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', 'encryption_keys', 'encryption_keys', 0,
+            'CREATE VIRTUAL TABLE encryption_keys USING a_module_of_others(user_id, encrypted_key, created_at)')",
     ];
     for (number, shape) in shapes.iter().enumerate() {
         let path = folder.path(&number.to_string());

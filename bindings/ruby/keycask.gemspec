@@ -8,7 +8,7 @@ Gem::Specification.new do |gem|
   gem.authors = ["keycask"]
   gem.licenses = ["MIT", "Apache-2.0"]
   gem.required_ruby_version = ">= 3.0"
-  gem.files = Dir["lib/**/*.rb", "ext/**/*.{rb,c}", "sig/**/*.rbs", "README.md", "LICENSE-*", "crate/**/*"].select { |path| File.file?(path) }
+  gem.files = Dir["lib/**/*.rb", "ext/**/*.{rb,c}", "sig/**/*.rbs", "README.md", "LICENSE-*", "crate/**/*", "crate/.cargo/*"].select { |path| File.file?(path) }
   gem.extensions = ["ext/keycask/extconf.rb"]
   gem.metadata = { "rubygems_mfa_required" => "true" }
 end

@@ -8,7 +8,7 @@ need gcc libc6-dev
 tree=$ROOT/target/schedules/tree
 rm -rf "$tree"
 mkdir -p "$tree"
-cp -r Cargo.toml Cargo.lock build.rs src include tests benches README.md "$tree"
+cp -r .cargo Cargo.toml Cargo.lock build.rs src include tests benches README.md "$tree"
 cd "$tree" || exit
 cargo add --quiet --dev "shuttle@=$SHUTTLE"
 export RUSTFLAGS="--cfg keycask_schedules" KEYCASK_SCHEDULES=${KEYCASK_SCHEDULES:-100000} CARGO_TARGET_DIR=$ROOT/target/schedules

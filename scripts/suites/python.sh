@@ -34,6 +34,7 @@ used() {
     cp tests/consumer/python/main.py "$outside" && cd "$outside" && "$work/empty/bin/python" -W error main.py && cd / && rm -rf "$outside"
 }
 check "and used by a program outside the project" used
+check "its SQLite has no more than a key store uses" trimmed_sqlite "$work"/empty/lib/python3*/site-packages/keycask/_keycask.abi3.so
 # Every other Python of this machine, those that pyenv keeps too.
 each_python() {
     local python home tried=0

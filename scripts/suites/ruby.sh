@@ -72,6 +72,7 @@ outside() {
         env -u LD_LIBRARY_PATH GEM_HOME="$1" GEM_PATH="$1" ruby -w main.rb && cd / && rm -rf "$folder"
 }
 check "a program outside the project uses it" outside "$work/home"
+check "its SQLite has no more than a key store uses" trimmed_sqlite "$work"/home/gems/keycask-*/lib/keycask/keycask.so
 alone() { [ "$(readelf --dyn-syms -W "$work"/home/gems/keycask-*/lib/keycask/keycask.so | awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }')" = Init_keycask ]; }
 rm -rf "${work:?}/beside" "$work/prefix"
 on_an_installed_one() {

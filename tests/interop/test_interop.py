@@ -205,6 +205,45 @@ class KeycaskAndTheModulesStore(InteropTest):
         key = format.user_key(path, MASTER_KEY, "new user")
         self.assertEqual(format.decrypt(key, token, strict=True), b"secret")
 
+    def test_tables_of_other_programs_are_as_they_were_after_every_operation(self):
+        path = self.copy("reference.db")
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.executescript("""
+                CREATE VIRTUAL TABLE texts USING fts5(body);
+                INSERT INTO texts VALUES ('a needle in a haystack'), ('straw');
+                CREATE VIRTUAL TABLE places USING rtree(id, west, east);
+                INSERT INTO places VALUES (1, 2, 3), (4, 5, 6);
+                CREATE TABLE documents (body TEXT CHECK (json_valid(body)), name AS (json_extract(body, '$.name')) STORED);
+                CREATE INDEX by_sound ON documents (soundex(name), date(body ->> 'made'));
+                INSERT INTO documents VALUES ('{"name": "Robert", "made": "2026-01-02"}'), ('{"name": "Tymczak", "made": "2026-01-03"}');
+                ANALYZE;
+            """)
+
+        def content(file):
+            return [query(file, statement) for statement in (
+                "SELECT body FROM texts WHERE texts MATCH 'needle'",
+                "SELECT id FROM places WHERE west > 4",
+                "SELECT name FROM documents INDEXED BY by_sound WHERE soundex(name) = 'R163'",
+                "SELECT * FROM sqlite_stat1 ORDER BY 1, 2",
+                "PRAGMA integrity_check",
+            )]
+
+        before = content(path)
+        self.assertEqual(before[:3] + before[4:], [[("a needle in a haystack",)], [(4,)], [("Robert",)], [("ok",)]])
+        with capi.Store(path, MASTER_KEY) as store:
+            token = store.encrypt("mallory", b"secret")
+            store.rotate_user("mallory")
+            store.forget_versions("mallory")
+            self.assertEqual(store.check().findings, 0)
+            store.erase_user("mallory")
+            self.assertRefused("KC_E_USER_DESTROYED", store.decrypt, "mallory", token)
+            store.backup(self.folder / "backup.db")
+        with capi.Store(path, OTHER_MASTER_KEY, MASTER_KEY) as store:
+            while store.rewrap(1)[1]:
+                pass
+        self.assertEqual(content(path), before)
+        self.assertEqual(content(self.folder / "backup.db"), before)
+
     def test_keeps_the_journal_mode_that_it_finds(self):
         path = self.copy("reference.db")
         query(path, "PRAGMA journal_mode = WAL")

@@ -94,16 +94,20 @@ fn look(connection: &Connection) -> rusqlite::Result<Found> {
     if objects == 0 {
         return Ok(Found::Nothing);
     }
-    let kind: Option<(String, bool)> = connection
+    let ordinary: Option<bool> = connection
         .query_row(
-            "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = 'encryption_keys'",
+            "SELECT type = 'table' AND NOT wr FROM pragma_table_list WHERE schema = 'main' AND name = 'encryption_keys'",
             (),
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| row.get(0),
         )
         .optional()?;
-    let Some((kind, without_rowid)) = kind else {
-        return Ok(Found::SomethingElse("tables, but no 'encryption_keys'"));
-    };
+    let another = Found::SomethingElse("an 'encryption_keys' of another shape");
+    match ordinary {
+        None => return Ok(Found::SomethingElse("tables, but no 'encryption_keys'")),
+        // Of a virtual table, whose module may not be here, nothing more can be asked.
+        Some(false) => return Ok(another),
+        Some(true) => (),
+    }
     let columns = connection
         .prepare(
             "SELECT name, upper(type), pk, hidden FROM pragma_table_xinfo('encryption_keys', 'main') ORDER BY name",
@@ -120,11 +124,7 @@ fn look(connection: &Connection) -> rusqlite::Result<Found> {
         (),
         |row| row.get(0),
     )?;
-    Ok(if kind == "table" && !without_rowid && same && bytewise {
-        Found::KeyTable
-    } else {
-        Found::SomethingElse("an 'encryption_keys' of another shape")
-    })
+    Ok(if same && bytewise { Found::KeyTable } else { another })
 }
 
 /// SQLite opens a file that it may not write as a read-only one, without a word.

@@ -12,7 +12,7 @@ def build_the_one_that_the_gem_brings
   end
   target = File.expand_path("target")
   system({ "CARGO_TARGET_DIR" => nil }, "cargo", "rustc", "--release", "--lib", "--crate-type", "staticlib", "--locked", "--quiet",
-         "--manifest-path", "#{BROUGHT}/Cargo.toml", "--target-dir", target) || abort("keycask: cargo could not build the library")
+         "--target-dir", target, chdir: BROUGHT) || abort("keycask: cargo could not build the library")
   $INCFLAGS << " -I#{BROUGHT}/include"
   $LOCAL_LIBS << " #{target}/release/libkeycask.a " << File.read("#{BROUGHT}/abi/system-libraries.txt").split.map { |name| "-l#{name}" }.join(" ")
 end
