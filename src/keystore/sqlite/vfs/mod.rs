@@ -53,7 +53,7 @@ fn register() -> CString {
     // SAFETY: sqlite3_vfs_find initialises SQLite; the OnceLock of the caller makes it the first of our calls into it,
     // and one thread's. NULL asks for the default VFS, which lives for ever. What is registered is leaked, so it and its
     // name do too. Of the default's methods those that stay are called with a VFS that is not theirs, and do not look at
-    // it: they tell the time, sleep, and make random bytes.
+    // it: they tell the time, sleep, and make random bytes. One byte fits into a byte.
     unsafe {
         let default = ffi::sqlite3_vfs_find(ptr::null());
         let mut vfs = *default;
@@ -66,6 +66,9 @@ fn register() -> CString {
         vfs.xAccess = Some(access);
         vfs.xFullPathname = Some(full_path_name);
         ffi::sqlite3_vfs_register(Box::into_raw(Box::new(vfs)), 0);
+        // The first to ask for random bytes notes the process, and each opening looks at that note without a lock.
+        let mut byte = 0_u8;
+        ffi::sqlite3_randomness(1, (&raw mut byte).cast());
     }
     process::hold_over_forks(&engine_locks::ENGINE_LOCKS);
     name
