@@ -9,7 +9,7 @@ use crate::error::{Error, Result, Shortened};
 use crate::keystore::{self, KeyStore, Location, Patience};
 use crate::master_key::MasterKeys;
 use crate::options::Options;
-use crate::platform::random;
+use crate::platform::{folder, random};
 use crate::registry;
 use crate::status::Status;
 
@@ -22,8 +22,8 @@ pub(crate) fn write(keystore: &dyn KeyStore, master_keys: &MasterKeys, location:
     if fs::symlink_metadata(&target).is_ok() {
         return Err(exists(&target));
     }
-    let folder = target.parent().unwrap_or(Path::new("/"));
-    let partial = Partial::make(folder)?;
+    let parent = target.parent().unwrap_or(Path::new("/"));
+    let partial = Partial::make(parent)?;
     keystore.copy_to(&partial.path)?;
     partial.file.sync_all().map_err(|cause| Error::io("sync", &partial.path, &cause))?;
     check(&partial.path, master_keys)?;
@@ -32,9 +32,11 @@ pub(crate) fn write(keystore: &dyn KeyStore, master_keys: &MasterKeys, location:
         _ => Error::io("make the backup", &target, &cause),
     })?;
     drop(partial);
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|cause| Error::io("sync the folder", folder, &cause))
+    folder::sync(parent).map_err(|cause| {
+        // Nothing is left of a backup that may not survive a power cut.
+        let _ = fs::remove_file(&target);
+        Error::io("sync the folder", parent, &cause)
+    })
 }
 
 fn exists(target: &Path) -> Error {

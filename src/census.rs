@@ -1,7 +1,7 @@
 //! Looking through a store: every row, one after the other.
 
 use crate::error::{Error, Result};
-use crate::keystore::{Enough, KeyStore, Layout, MasterKeyState, Patience, Place, Tables, UserRow};
+use crate::keystore::{Enough, KeptPlace, KeyStore, Layout, MasterKeyState, Patience, Place, Tables, UserRow};
 use crate::master_key::{MAX_MASTER_KEYS, MasterKeys, WRAPPED_SIZE};
 use crate::registry;
 use crate::status::Status;
@@ -131,13 +131,13 @@ fn begin(keystore: &dyn KeyStore, master_keys: &MasterKeys) -> Result<Checked> {
         let mut damaged_others = 0;
         for key in master_keys.iter() {
             let mut keys = 0;
-            rows.kept_under(key.id(), u32::MAX, &mut |_, wrapped| {
+            rows.kept_under(key.id(), KeptPlace::BEFORE_ALL, u32::MAX, &mut |_, wrapped| {
                 if key.opens(wrapped)? {
                     keys += 1;
                 } else {
                     damaged_others += 1;
                 }
-                Ok(())
+                Ok(Enough::No)
             })?;
             let state = registered.iter().find(|known| known.id == key.id()).map(|known| known.state);
             of_given.push(CheckedMasterKey { keys, state });

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::keystore::{
-    Enough, KeptKey, KeyStore, Layout, MasterKeyState, OwnKey, Patience, Place, Tables, WritableTables,
+    Enough, KeptKey, KeptPlace, KeyStore, Layout, MasterKeyState, OwnKey, Patience, Place, Tables, WritableTables,
 };
 use crate::master_key::{MasterKey, MasterKeyId, MasterKeys};
 use crate::platform::process::PerProcess;
@@ -41,6 +41,9 @@ struct Walk {
     from: Vec<MasterKeyId>,
     reached: Place,
     all_users_seen: bool,
+    /// How many of `from` have had all the keys seen that are kept under them, and how far the next one's are.
+    masters_seen: usize,
+    reached_kept: KeptPlace,
     seen: u64,
     expected: u64,
     moved: u64,
@@ -179,6 +182,8 @@ impl Walk {
             from: earlier.iter().map(|key| key.id()).collect(),
             reached: Place::BEFORE_ALL,
             all_users_seen: false,
+            masters_seen: 0,
+            reached_kept: KeptPlace::BEFORE_ALL,
             seen: 0,
             expected,
             moved: 0,
@@ -256,27 +261,32 @@ impl Walk {
 
     /// Moves the store's own keys and users' earlier keys.
     fn move_kept(&mut self, rows: &dyn WritableTables, master_keys: &MasterKeys, limit: u64) -> Result<Step> {
+        let Some(&id) = self.from.get(self.masters_seen) else { return Ok(Step::AllSeen) };
         let current = master_keys.current();
-        let mut done = 0;
-        for id in &self.from {
-            let Some(from) = master_keys.with_id(*id) else { continue };
-            let most = STEP.min(u32::try_from(limit - done).unwrap_or(STEP));
-            let mut resealed = fallible::with_capacity(most as usize)?;
-            rows.kept_under(*id, most, &mut |place, wrapped| {
-                resealed.extend(from.resealed(wrapped, current)?.map(|wrapped| (place, wrapped)));
-                Ok(())
+        let most = u64::from(STEP).min(limit) as usize;
+        let (mut moved, mut visited) = (fallible::with_capacity(most)?, 0);
+        if let Some(from) = master_keys.with_id(id) {
+            rows.kept_under(id, self.reached_kept, STEP, &mut |place, wrapped| {
+                visited += 1;
+                self.reached_kept = place;
+                match from.resealed(wrapped, current)? {
+                    Some(wrapped) => moved.push((place, KeptKey { under: current.id(), wrapped })),
+                    None => self.skipped += 1,
+                }
+                Ok(if moved.len() as u64 == limit { Enough::Yes } else { Enough::No })
             })?;
-            for (place, wrapped) in resealed {
-                rows.set_kept(place, &KeptKey { under: current.id(), wrapped })?;
-                done += 1;
-            }
-            if done == limit {
-                break;
-            }
         }
-        self.seen += done;
+        for (place, key) in &moved {
+            rows.set_kept(*place, key)?;
+        }
+        let done = moved.len() as u64;
+        if visited < STEP && done < limit {
+            self.masters_seen += 1;
+            self.reached_kept = KeptPlace::BEFORE_ALL;
+        }
+        self.seen += u64::from(visited);
         self.moved += done;
-        Ok(if done == 0 { Step::AllSeen } else { Step::Moved(done) })
+        Ok(Step::Moved(done))
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
+use std::time::Duration;
 
 use keycask::{Call, MasterKeyState, Options, Status, Store, UserWalk};
 
@@ -182,6 +183,32 @@ fn damaged_rows_are_counted_apart_and_left() {
     assert_eq!(value::<Vec<u8>>(&path, "SELECT encrypted_key FROM encryption_keys WHERE user_id = 'user 1'"), [0; 60]);
     assert!(opens(&store, "user 0", &tokens["user 0"]));
     assert_eq!(states(&path, &[2, 1]), [ACTIVE, RETIRED]);
+}
+
+#[test]
+fn damaged_earlier_keys_are_counted_apart_and_keep_no_sound_one_from_being_moved() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let store = open(&path, &[1]).unwrap();
+    let tokens = with_users(&store, named("user", 9));
+    for user in tokens.keys() {
+        store.rotate_user(user).unwrap();
+    }
+    for limit in [1, 2, 3, 7, 1000] {
+        let copy = folder.path(&format!("{limit}.db"));
+        store.backup(&copy).unwrap();
+        execute(
+            &copy,
+            "UPDATE keycask_version SET wrapped = zeroblob(60) WHERE user_id IN ('user 0', 'user 4', 'user 8')",
+        );
+        assert_eq!(rewrap(&open(&copy, &[2, 1]).unwrap(), limit), (9 + 6, 3), "a limit of {limit}");
+        let store = open(&copy, &[2]).unwrap();
+        for (user, token) in &tokens {
+            let damaged = ["user 0", "user 4", "user 8"].contains(&user.as_str());
+            assert_eq!(opens(&store, user, token), !damaged, "{user} after a limit of {limit}");
+        }
+        assert_eq!(states(&copy, &[2, 1]), [ACTIVE, RETIRED]);
+    }
 }
 
 #[test]
@@ -488,8 +515,7 @@ fn a_rotation_ended_by_another_process_than_moved_the_keys_leaves_no_copy_under_
 fn an_erasure_that_a_reader_keeps_from_cleaning_is_busy_and_ends_when_called_again() {
     let folder = Folder::new();
     let path = folder.path("keys.db");
-    let store =
-        Store::open(&path, ring(&[1]), &Options::new().busy_timeout(std::time::Duration::from_millis(50))).unwrap();
+    let store = Store::open(&path, ring(&[1]), &Options::new().busy_timeout(Duration::from_millis(50))).unwrap();
     let tokens = with_users(&store, named("user", 3));
     let host = sql(&path);
     host.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(())).unwrap();
@@ -501,6 +527,37 @@ fn an_erasure_that_a_reader_keeps_from_cleaning_is_busy_and_ends_when_called_aga
     store.erase_user("user 1").unwrap();
     let bytes = [fs::read(&path).unwrap(), fs::read(path.clone() + "-wal").unwrap_or_default()].concat();
     assert!(!contains(&bytes, &key));
+}
+
+#[test]
+fn an_erasure_that_ends_leaves_what_another_that_was_killed_has_still_to_clean() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let keys: Vec<Vec<u8>> = (0..5).map(|number| common::wrapped(&raw_key(1), &[number; 32])).collect();
+    store_with_copies(&path, &keys);
+    let store = Store::open(&path, ring(&[1]), &Options::new().busy_timeout(Duration::from_secs(60))).unwrap();
+    let reader = sql(&path);
+    reader.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(())).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM encryption_keys;").unwrap();
+    thread::scope(|scope| {
+        let ending = scope.spawn(|| store.erase_user("user, sound"));
+        while users(&path).contains(&"user, sound".to_string()) {
+            thread::yield_now();
+        }
+        // What a process writes that is killed before it cleans.
+        execute(
+            &path,
+            "PRAGMA secure_delete = OFF; BEGIN IMMEDIATE; DELETE FROM encryption_keys WHERE user_id = 'user 1';
+             INSERT INTO keycask_meta(name, value) VALUES ('purge_due', 1)
+             ON CONFLICT(name) DO UPDATE SET value = value + 1; COMMIT;",
+        );
+        reader.execute_batch("COMMIT").unwrap();
+        ending.join().unwrap().unwrap();
+    });
+    let due = "SELECT count(*) FROM keycask_meta WHERE name = 'purge_due'";
+    assert_eq!(value::<i64>(&path, due), 1);
+    store.erase_user("user 1").unwrap();
+    assert_eq!((copies(&path, &keys[1]), value::<i64>(&path, due)), (0, 0));
 }
 
 #[test]
@@ -709,6 +766,24 @@ fn a_backup_overwrites_nothing_and_leaves_nothing_behind() {
 }
 
 // --- the environment ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_backup_is_made_in_a_folder_that_may_be_written_and_not_read() {
+    const SELF: &str = "a_backup_is_made_in_a_folder_that_may_be_written_and_not_read";
+    let Some(path) = common::part() else {
+        let folder = Folder::new();
+        let path = folder.path("a/keys.db");
+        open(&path, &[1]).unwrap().encrypt("alice", b"alice").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        fs::set_permissions(folder.path("a"), fs::Permissions::from_mode(0o333)).unwrap();
+        folder.open_to_all();
+        return assert_passed("", &again(SELF, &path).output().unwrap());
+    };
+    common::become_an_ordinary_user();
+    let backup = path.clone() + ".backup";
+    open(&path, &[1]).unwrap().backup(&backup).unwrap();
+    assert!(open(&backup, &[1]).unwrap().user_key("alice").is_ok());
+}
 
 #[test]
 fn previous_master_keys_come_from_the_environment_too() {

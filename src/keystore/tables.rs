@@ -29,19 +29,21 @@ pub(crate) trait Tables: Rows {
     /// Whether the mark of an erased user stands.
     fn is_erased(&self, mark: &Mark) -> Result<bool>;
 
-    /// Up to `limit` own keys and versions that are wrapped by the master key `id`, each handed to `visit`.
+    /// Up to `limit` own keys and versions behind the place `after` that are wrapped by the master key `id`, in the order of
+    /// their places, handed to `visit` until it answers that it has seen enough.
     fn kept_under(
         &self,
         id: MasterKeyId,
+        after: KeptPlace,
         limit: u32,
-        visit: &mut dyn FnMut(KeptPlace, &[u8]) -> Result<()>,
+        visit: &mut dyn FnMut(KeptPlace, &[u8]) -> Result<Enough>,
     ) -> Result<()>;
 
     /// How many own keys and versions are wrapped by the master key `id`.
     fn count_kept(&self, id: MasterKeyId) -> Result<u64>;
 
-    /// Whether bytes of removed rows may still be in the store's files: a purge was begun and has not ended.
-    fn is_purge_due(&self) -> Result<bool>;
+    /// How many purges were begun since the last that left nothing: bytes of removed rows may still be in the store's files.
+    fn purge_due(&self) -> Result<Option<i64>>;
 
     /// How many versions of users' keys are kept, and how many users are marked as erased.
     fn count_versions_and_erased(&self) -> Result<(u64, u64)>;
@@ -67,7 +69,7 @@ pub(crate) trait WritableTables: Tables + WritableRows {
 
     fn remove_mark(&self, mark: &Mark) -> Result<()>;
 
-    fn set_purge_due(&self, due: bool) -> Result<()>;
+    fn set_purge_due(&self, purges: Option<i64>) -> Result<()>;
 
     /// Keeps a key of the store's own, in the place of what had this name.
     fn set_own_key(&self, name: &OwnKey, key: &KeptKey) -> Result<()>;
@@ -117,6 +119,10 @@ pub(crate) struct KeptKey {
 pub(crate) enum KeptPlace {
     OwnKey(i64),
     Version(i64),
+}
+
+impl KeptPlace {
+    pub(crate) const BEFORE_ALL: KeptPlace = KeptPlace::OwnKey(i64::MIN);
 }
 
 /// What stands for an erased user: HMAC-SHA256 of the name under the store's marking key.

@@ -3,6 +3,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod file_lock;
+pub(crate) mod folder;
 pub(crate) mod mapping;
 pub(crate) mod process;
 pub(crate) mod processor;

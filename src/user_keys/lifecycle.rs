@@ -83,7 +83,7 @@ impl UserKeys {
     /// Runs `work`, which removes keys and names what it removed, and sees to it that nothing of that remains in the store's
     /// files; nor, where that failed before, of what was removed then.
     fn remove(&self, user: User<'_>, work: &mut dyn FnMut(&dyn WritableTables) -> Result<Remains>) -> Result<()> {
-        let mut remains = Remains::Nothing;
+        let (mut remains, mut purges) = (Remains::Nothing, None);
         self.keystore.write(&mut |rows| {
             registry::check_writing(rows)?;
             remains = match work(rows)? {
@@ -92,10 +92,13 @@ impl UserKeys {
                 Remains::Of(_) if registry::is_rotating(rows)? => Remains::Unknown,
                 named => named,
             };
-            if rows.is_purge_due()? {
+            let due = rows.purge_due()?;
+            if due.is_some() {
                 remains = Remains::Unknown;
-            } else if !matches!(remains, Remains::Nothing) {
-                rows.set_purge_due(true)?;
+            }
+            if !matches!(remains, Remains::Nothing) {
+                purges = Some(due.unwrap_or(0) + 1);
+                rows.set_purge_due(purges)?;
             }
             Ok(())
         })?;
@@ -108,7 +111,10 @@ impl UserKeys {
             }
             Remains::Unknown => self.keystore.rebuild()?,
         }
-        self.keystore.write(&mut |rows| rows.set_purge_due(false))
+        self.keystore.write(&mut |rows| {
+            // Of what others have removed meanwhile, they find out themselves what is left.
+            if rows.purge_due()? == purges { rows.set_purge_due(None) } else { Ok(()) }
+        })
     }
 
     /// What this process has of the user is no longer what the store holds.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::vfs;
 use crate::error::{Error, Result, Shortened};
 use crate::options::Options;
+use crate::platform::folder;
 use crate::status::Status;
 
 /// The longest path, in bytes, that SQLite opens: its own limit is 512, the name of the journal included.
@@ -126,12 +127,7 @@ fn make_folders(folder: &Path) -> Result<()> {
     make_folders(above)?;
     match fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-            .and_then(|()| match File::open(above) {
-                Ok(above) => above.sync_all(),
-                // A folder that may be written and not read cannot be synced.
-                Err(cause) if cause.kind() == ErrorKind::PermissionDenied => Ok(()),
-                Err(cause) => Err(cause),
-            })
+            .and_then(|()| folder::sync(above))
             .map_err(|cause| Error::io("make the folder", folder, &cause)),
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(cause) => Err(Error::io("make the folder", folder, &cause)),

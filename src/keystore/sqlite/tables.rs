@@ -1,5 +1,6 @@
 //! The tables that operations use, as SQL.
 
+use rusqlite::OptionalExtension;
 use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row};
 
@@ -115,28 +116,36 @@ impl Tables for SqliteRows<'_> {
     fn kept_under(
         &self,
         id: MasterKeyId,
+        after: KeptPlace,
         limit: u32,
-        visit: &mut dyn FnMut(KeptPlace, &[u8]) -> Result<()>,
+        visit: &mut dyn FnMut(KeptPlace, &[u8]) -> Result<Enough>,
     ) -> Result<()> {
         if !self.has_operation_tables()? {
             return Ok(());
         }
-        let mut left = limit;
-        for (query, place) in [
-            (
-                "SELECT rowid, wrapped FROM keycask_key WHERE master = ? LIMIT ?",
-                KeptPlace::OwnKey as fn(i64) -> KeptPlace,
-            ),
-            ("SELECT rowid, wrapped FROM keycask_version WHERE master = ? LIMIT ?", KeptPlace::Version),
-        ] {
-            self.each(query, (id.0, left), &mut |row| {
+        const OWN_KEYS: &str =
+            "SELECT rowid, wrapped FROM keycask_key WHERE master = ? AND rowid > ? ORDER BY rowid LIMIT ?";
+        const VERSIONS: &str =
+            "SELECT rowid, wrapped FROM keycask_version WHERE master = ? AND rowid > ? ORDER BY rowid LIMIT ?";
+        let (mut left, mut enough) = (limit, Enough::No);
+        let mut each = |query, place: fn(i64) -> KeptPlace, after: i64| {
+            if enough == Enough::Yes {
+                return Ok(());
+            }
+            self.each(query, (id.0, after, left), &mut |row| {
                 let (at, wrapped) = (self.read(row.get(0))?, self.read(row.get_ref(1))?);
                 left -= 1;
-                visit(place(at), wrapped.as_blob().unwrap_or_default())?;
-                Ok(Enough::No)
-            })?;
+                enough = visit(place(at), wrapped.as_blob().unwrap_or_default())?;
+                Ok(enough)
+            })
+        };
+        match after {
+            KeptPlace::OwnKey(after) => {
+                each(OWN_KEYS, KeptPlace::OwnKey, after)?;
+                each(VERSIONS, KeptPlace::Version, i64::MIN)
+            }
+            KeptPlace::Version(after) => each(VERSIONS, KeptPlace::Version, after),
         }
-        Ok(())
     }
 
     fn count_kept(&self, id: MasterKeyId) -> Result<u64> {
@@ -150,14 +159,14 @@ impl Tables for SqliteRows<'_> {
         )
     }
 
-    fn is_purge_due(&self) -> Result<bool> {
+    fn purge_due(&self) -> Result<Option<i64>> {
         if !self.has_operation_tables()? {
-            return Ok(false);
+            return Ok(None);
         }
         self.read(
             self.transaction
-                .prepare_cached("SELECT 1 FROM keycask_meta WHERE name = 'purge_due'")
-                .and_then(|mut query| query.exists(())),
+                .prepare_cached("SELECT value FROM keycask_meta WHERE name = 'purge_due'")
+                .and_then(|mut query| query.query_row((), |row| row.get(0)).optional()),
         )
     }
 
@@ -230,11 +239,12 @@ impl WritableTables for SqliteRows<'_> {
         self.change("DELETE FROM keycask_erased WHERE mark = ?", [mark])
     }
 
-    fn set_purge_due(&self, due: bool) -> Result<()> {
-        if due {
-            self.change("INSERT OR IGNORE INTO keycask_meta(name, value) VALUES ('purge_due', 1)", ())
-        } else {
-            self.change("DELETE FROM keycask_meta WHERE name = 'purge_due'", ())
+    fn set_purge_due(&self, purges: Option<i64>) -> Result<()> {
+        match purges {
+            Some(purges) => {
+                self.change("INSERT OR REPLACE INTO keycask_meta(name, value) VALUES ('purge_due', ?)", [purges])
+            }
+            None => self.change("DELETE FROM keycask_meta WHERE name = 'purge_due'", ()),
         }
     }
 
