@@ -59,7 +59,7 @@
  * Threads       Every function may be called from any thread at any time on any handle. Not from a signal handler.
  *
  * Fork          A handle opened before fork works in the child; the two share no file lock and repeat no nonce. A fork
- *               waits for keycask 80 ms at most. Where a call on the store was still under way then, and after a
+ *               waits for keycask 100 ms at most. Where a call on the store was still under way then, and after a
  *               bare clone, the child's calls on that store give KC_E_UNSUPPORTED until it opens it anew; its cached
  *               keys work on.
  *
@@ -325,7 +325,7 @@ void kc_wipe(void *memory, size_t len);
  * KC_E_NOT_FOUND (with KC_OPEN_MUST_EXIST or KC_OPEN_READ_ONLY), KC_E_READ_ONLY (the file cannot be written,
  * and KC_OPEN_READ_ONLY was not given), KC_E_IO (a directory, a folder that cannot be made, a key file that
  * cannot be read), KC_E_CORRUPT (no SQLite file), KC_E_UNSUPPORTED (a FIFO, a device, a database of something
- * else, a scheme, a newer store, an unknown flag), KC_E_BUSY, KC_E_MEMORY.
+ * else, a scheme, a newer store, an unknown flag), KC_E_BUSY, KC_E_RANDOM, KC_E_MEMORY.
  */
 KC_MUST_USE
 kc_status kc_open(const char *location,
@@ -364,8 +364,8 @@ kc_status kc_free(void *handle);
  * With KC_CACHED_ONLY, KC_E_WOULD_BLOCK when the user's key is not cached.
  *
  * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_UNSUPPORTED, KC_E_HANDLE, KC_E_BUFFER, KC_E_UNKNOWN_USER,
- * KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_READ_ONLY (a new user of a store opened
- * read-only), KC_E_BUSY, KC_E_IO, KC_E_RANDOM, KC_E_MEMORY.
+ * KC_E_USER_DESTROYED (see kc_erase_user), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT,
+ * KC_E_READ_ONLY (a new user of a store opened read-only), KC_E_BUSY, KC_E_IO, KC_E_RANDOM, KC_E_MEMORY.
  */
 KC_MUST_USE
 kc_status kc_encrypt(kc_store *store,
@@ -389,9 +389,10 @@ kc_status kc_encrypt(kc_store *store,
  * is room. Nothing is written before the token has been authenticated.
  *
  * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_FORMAT (no token: perhaps plaintext from before
- * tokens), KC_E_UNSUPPORTED ("v3:", an unknown flag), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_AUTHENTICATION
- * (another key's token, or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_READ_ONLY (a
- * read-only opening meets what a crashed writer left), KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
+ * tokens), KC_E_UNSUPPORTED ("v3:", an unknown flag), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_USER_DESTROYED,
+ * KC_E_AUTHENTICATION (another key's token, or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG,
+ * KC_E_CORRUPT, KC_E_READ_ONLY (a read-only opening meets what a crashed writer left), KC_E_BUSY, KC_E_IO,
+ * KC_E_MEMORY.
  */
 KC_MUST_USE
 kc_status kc_decrypt(kc_store *store,
@@ -466,16 +467,18 @@ kc_status kc_user_key(kc_store *store,
 
 /**
  * The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
- * RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
- * file. It opens what the pool keys of the other given master keys made too, and of those that kc_rewrap has
- * retired; KC_TELL_STALE tells it.
+ * RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms, and no look at the store's file. It
+ * opens what the pool keys of the other given master keys made too, and, where none of these does, those that
+ * kc_rewrap has left in the store; KC_TELL_STALE tells it.
  *
  * key: receives the handle, to be freed with kc_free; it ends with its store.
  *
  * Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_MEMORY.
  */
 KC_MUST_USE
-kc_status kc_pool_key(kc_store *store, kc_key **key, kc_error *error);
+kc_status kc_pool_key(kc_store *store,
+                      kc_key **key,
+                      kc_error *error);
 
 /**
  * A key of your own as a handle: raw_len must be KC_KEY_SIZE. The bytes are copied, and wiped by kc_free. It
@@ -491,7 +494,9 @@ kc_status kc_key_import(const void *raw, size_t raw_len, kc_key **key, kc_error 
  *
  * Most bytes written: KC_KEY_SIZE to raw; a NUL follows where there is room.
  *
- * Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_BUFFER.
+ * Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_BUFFER; of a user's key, which is read anew when its store has
+ * changed, KC_E_UNKNOWN_USER, KC_E_USER_DESTROYED, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_UNSUPPORTED,
+ * KC_E_READ_ONLY, KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
  */
 KC_MUST_USE
 kc_status kc_key_export(kc_key *key,
@@ -505,7 +510,8 @@ kc_status kc_key_export(kc_key *key,
  *
  * Most bytes written: kc_encrypted_size(plaintext_len) to token, its NUL included. token_len: without the NUL.
  *
- * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_UNSUPPORTED, KC_E_HANDLE, KC_E_BUFFER, KC_E_RANDOM, KC_E_MEMORY.
+ * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_UNSUPPORTED, KC_E_HANDLE, KC_E_BUFFER, KC_E_RANDOM, KC_E_MEMORY; of a
+ * user's key KC_E_WOULD_BLOCK and those of kc_key_export.
  */
 KC_MUST_USE
 kc_status kc_key_encrypt(kc_key *key,
@@ -524,7 +530,8 @@ kc_status kc_key_encrypt(kc_key *key,
  * is room.
  *
  * Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_FORMAT, KC_E_UNSUPPORTED ("v3:"), KC_E_BUFFER,
- * KC_E_AUTHENTICATION, KC_E_MEMORY.
+ * KC_E_AUTHENTICATION, KC_E_MEMORY; of a user's key, and where the pool's earlier keys are looked for in the store,
+ * KC_E_WOULD_BLOCK and those of kc_key_export.
  */
 KC_MUST_USE
 kc_status kc_key_decrypt(kc_key *key,
@@ -604,7 +611,7 @@ kc_status kc_rewrap(kc_store *store,
  * Erases a user: their key and all earlier ones are destroyed, and with them every secret of theirs, wherever
  * its token lies. When this returns, the keys' bytes are neither in the tables nor in free or slack space of
  * the file nor in the WAL; where they are found there, the file is written anew. No process uses the key a
- * second later, five while the store is locked.
+ * second later, five while the store is locked, but a child whose fork cut a call on the store (see Fork, above).
  *
  * The user is marked, so that no key is silently made anew: their calls give KC_E_USER_DESTROYED, whatever
  * another program writes into the key table, until kc_restore_user. A user without a key can be marked too;
@@ -616,7 +623,10 @@ kc_status kc_rewrap(kc_store *store,
  * KC_E_CORRUPT, KC_E_UNSUPPORTED, KC_E_RANDOM, KC_E_MEMORY.
  */
 KC_MUST_USE
-kc_status kc_erase_user(kc_store *store, const char *user, size_t user_len, kc_error *error);
+kc_status kc_erase_user(kc_store *store,
+                        const char *user,
+                        size_t user_len,
+                        kc_error *error);
 
 /**
  * Lifts the mark of an erased user: their next use makes a new key. Old tokens stay dead, and a row that

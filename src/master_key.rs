@@ -124,20 +124,30 @@ impl MasterKey {
 
     /// What this master key sealed, of whatever length, sealed by `other`; nothing when it did not seal it, or it was altered.
     pub(crate) fn resealed(&self, sealed: &[u8], other: &MasterKey) -> Result<Option<Vec<u8>>> {
-        let Some(len) = sealed.len().checked_sub(OVERHEAD) else { return Ok(None) };
-        let mut opened = SecretBytes::zeroed(len)?;
-        if self.key.cipher().open(sealed, opened.expose_mut()).is_err() {
-            return Ok(None);
-        }
-        let mut resealed = fallible::zeroes(sealed.len())?;
-        other.key.seal(opened.expose(), &mut resealed)?;
-        Ok(Some(resealed))
+        self.opened(sealed, |opened| {
+            let mut resealed = fallible::zeroes(sealed.len())?;
+            other.key.seal(opened, &mut resealed)?;
+            Ok(resealed)
+        })
     }
 
     /// Whether this master key sealed `sealed`.
     pub(crate) fn opens(&self, sealed: &[u8]) -> Result<bool> {
-        let Some(len) = sealed.len().checked_sub(OVERHEAD) else { return Ok(false) };
-        Ok(self.key.cipher().open(sealed, SecretBytes::zeroed(len)?.expose_mut()).is_ok())
+        Ok(self.opened(sealed, |_| Ok(()))?.is_some())
+    }
+
+    /// What `work` makes of what this master key sealed; nothing when it did not seal it, or it was altered. A key lies where
+    /// keys do, what has another length on the heap.
+    fn opened<T>(&self, sealed: &[u8], work: impl FnOnce(&[u8]) -> Result<T>) -> Result<Option<T>> {
+        if let Ok(wrapped) = sealed.try_into() {
+            return self.unwrap(Rank::Second, wrapped).map(|key| work(key.expose())).transpose();
+        }
+        let Some(len) = sealed.len().checked_sub(OVERHEAD) else { return Ok(None) };
+        let mut opened = SecretBytes::zeroed(len)?;
+        match self.key.cipher().open(sealed, opened.expose_mut()) {
+            Ok(()) => work(opened.expose()).map(Some),
+            Err(_) => Ok(None),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Barrier;
@@ -556,6 +556,41 @@ fn an_existing_store_in_a_folder_that_may_not_be_written_reads_and_makes_no_key(
     assert!(works(&store, "alice"));
     let error = store.encrypt("bob", b"").unwrap_err();
     assert_eq!(error.status(), Status::ReadOnly, "{error}");
+}
+
+#[test]
+fn what_root_makes_beside_a_store_in_wal_mode_is_its_owners() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    open(&path, &[1]).unwrap().encrypt("alice", b"sk-acme").unwrap();
+    assert_eq!(value::<String>(&path, "PRAGMA journal_mode = WAL"), "wal");
+    // Only root can give it away; to anybody else what they make is their own.
+    let _ = chown(&path, Some(65534), Some(65534));
+    let of = |file: &str| fs::metadata(file).map(|found| (found.uid(), found.gid(), found.mode() & 0o777)).unwrap();
+    let store = open(&path, &[1]).unwrap();
+    store.encrypt("bob", b"sk-acme").unwrap();
+    for beside in ["-wal", "-shm"] {
+        assert_eq!(of(&(path.clone() + beside)), of(&path), "{beside}");
+    }
+}
+
+#[test]
+fn threads_that_look_at_once_wait_for_each_other_whatever_the_timeout() {
+    let folder = Folder::new();
+    let path = folder.path("keys.db");
+    let store = Store::open(&path, ring(&[1]), &Options::new().busy_timeout(Duration::ZERO)).unwrap();
+    let (alices, bobs) = (store.encrypt("alice", b"sk").unwrap(), store.encrypt("bob", b"sk").unwrap());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    store.expire(true);
+                    assert_eq!(status(store.decrypt("alice", alices.as_bytes())), Ok(()));
+                    assert_eq!(status(store.decrypt("alice", bobs.as_bytes())), Err(Status::Authentication));
+                }
+            });
+        }
+    });
 }
 
 // Users.

@@ -59,7 +59,7 @@
  * Threads       Every function may be called from any thread at any time on any handle. Not from a signal handler.
  *
  * Fork          A handle opened before fork works in the child; the two share no file lock and repeat no nonce. A fork
- *               waits for keycask 80 ms at most. Where a call on the store was still under way then, and after a
+ *               waits for keycask 100 ms at most. Where a call on the store was still under way then, and after a
  *               bare clone, the child's calls on that store give KC_E_UNSUPPORTED until it opens it anew; its cached
  *               keys work on.
  *

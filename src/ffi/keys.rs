@@ -40,9 +40,9 @@ pub unsafe extern "C" fn kc_user_key(
 }
 
 /// The key for values that belong to no single user, derived from the current master key (PBKDF2-HMAC-SHA256,
-/// RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms; it never touches the store's
-/// file. It opens what the pool keys of the other given master keys made too, and of those that kc_rewrap has
-/// retired; KC_TELL_STALE tells it.
+/// RFC 8018). The first call on a store costs its 100,000 rounds, some 12 ms, and no look at the store's file. It
+/// opens what the pool keys of the other given master keys made too, and, where none of these does, those that
+/// kc_rewrap has left in the store; KC_TELL_STALE tells it.
 ///
 /// key: receives the handle, to be freed with kc_free; it ends with its store.
 ///
@@ -83,7 +83,9 @@ pub unsafe extern "C" fn kc_key_import(
 ///
 /// Most bytes written: KC_KEY_SIZE to raw; a NUL follows where there is room.
 ///
-/// Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_BUFFER.
+/// Errors: KC_E_ARGUMENT, KC_E_HANDLE, KC_E_BUFFER; of a user's key, which is read anew when its store has
+/// changed, KC_E_UNKNOWN_USER, KC_E_USER_DESTROYED, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_UNSUPPORTED,
+/// KC_E_READ_ONLY, KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_key_export(
@@ -105,7 +107,8 @@ pub unsafe extern "C" fn kc_key_export(
 ///
 /// Most bytes written: kc_encrypted_size(plaintext_len) to token, its NUL included. token_len: without the NUL.
 ///
-/// Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_UNSUPPORTED, KC_E_HANDLE, KC_E_BUFFER, KC_E_RANDOM, KC_E_MEMORY.
+/// Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_UNSUPPORTED, KC_E_HANDLE, KC_E_BUFFER, KC_E_RANDOM, KC_E_MEMORY; of a
+/// user's key KC_E_WOULD_BLOCK and those of kc_key_export.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_key_encrypt(
@@ -135,7 +138,8 @@ pub unsafe extern "C" fn kc_key_encrypt(
 /// is room.
 ///
 /// Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_FORMAT, KC_E_UNSUPPORTED ("v3:"), KC_E_BUFFER,
-/// KC_E_AUTHENTICATION, KC_E_MEMORY.
+/// KC_E_AUTHENTICATION, KC_E_MEMORY; of a user's key, and where the pool's earlier keys are looked for in the store,
+/// KC_E_WOULD_BLOCK and those of kc_key_export.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_key_decrypt(

@@ -55,7 +55,7 @@ pub unsafe extern "C" fn kc_rewrap(
 /// Erases a user: their key and all earlier ones are destroyed, and with them every secret of theirs, wherever
 /// its token lies. When this returns, the keys' bytes are neither in the tables nor in free or slack space of
 /// the file nor in the WAL; where they are found there, the file is written anew. No process uses the key a
-/// second later, five while the store is locked.
+/// second later, five while the store is locked, but a child whose fork cut a call on the store (see Fork, above).
 ///
 /// The user is marked, so that no key is silently made anew: their calls give KC_E_USER_DESTROYED, whatever
 /// another program writes into the key table, until kc_restore_user. A user without a key can be marked too;

@@ -23,8 +23,8 @@ use crate::token;
 /// With KC_CACHED_ONLY, KC_E_WOULD_BLOCK when the user's key is not cached.
 ///
 /// Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_UNSUPPORTED, KC_E_HANDLE, KC_E_BUFFER, KC_E_UNKNOWN_USER,
-/// KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_READ_ONLY (a new user of a store opened
-/// read-only), KC_E_BUSY, KC_E_IO, KC_E_RANDOM, KC_E_MEMORY.
+/// KC_E_USER_DESTROYED (see kc_erase_user), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT,
+/// KC_E_READ_ONLY (a new user of a store opened read-only), KC_E_BUSY, KC_E_IO, KC_E_RANDOM, KC_E_MEMORY.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_encrypt(
@@ -60,9 +60,10 @@ pub unsafe extern "C" fn kc_encrypt(
 /// is room. Nothing is written before the token has been authenticated.
 ///
 /// Errors: KC_E_ARGUMENT, KC_E_LIMIT, KC_E_HANDLE, KC_E_FORMAT (no token: perhaps plaintext from before
-/// tokens), KC_E_UNSUPPORTED ("v3:", an unknown flag), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_AUTHENTICATION
-/// (another key's token, or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG, KC_E_CORRUPT, KC_E_READ_ONLY (a
-/// read-only opening meets what a crashed writer left), KC_E_BUSY, KC_E_IO, KC_E_MEMORY.
+/// tokens), KC_E_UNSUPPORTED ("v3:", an unknown flag), KC_E_BUFFER, KC_E_UNKNOWN_USER, KC_E_USER_DESTROYED,
+/// KC_E_AUTHENTICATION (another key's token, or altered), KC_E_WOULD_BLOCK, KC_E_MASTER_KEY_WRONG,
+/// KC_E_CORRUPT, KC_E_READ_ONLY (a read-only opening meets what a crashed writer left), KC_E_BUSY, KC_E_IO,
+/// KC_E_MEMORY.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_decrypt(

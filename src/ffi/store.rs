@@ -39,7 +39,7 @@ use crate::store::Store;
 /// KC_E_NOT_FOUND (with KC_OPEN_MUST_EXIST or KC_OPEN_READ_ONLY), KC_E_READ_ONLY (the file cannot be written,
 /// and KC_OPEN_READ_ONLY was not given), KC_E_IO (a directory, a folder that cannot be made, a key file that
 /// cannot be read), KC_E_CORRUPT (no SQLite file), KC_E_UNSUPPORTED (a FIFO, a device, a database of something
-/// else, a scheme, a newer store, an unknown flag), KC_E_BUSY, KC_E_MEMORY.
+/// else, a scheme, a newer store, an unknown flag), KC_E_BUSY, KC_E_RANDOM, KC_E_MEMORY.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kc_open(

@@ -3,7 +3,7 @@
 mod lifecycle;
 
 use std::ptr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwapAny, Guard};
 
@@ -33,7 +33,7 @@ pub(crate) struct UserKeys {
     loads: Flights<SecretArc<CachedKey>>,
     freshness: Freshness,
     /// What has changed, while it has not been seen yet whether this build and its master keys suit the store since.
-    unchecked: AtomicU8,
+    unchecked: Unchecked,
     /// As of the last look.
     demands: LastDemands,
     /// Calls that found no key in the cache.
@@ -60,6 +60,36 @@ pub struct Stats {
     pub locked_bytes: u64,
     /// Those that are not: beyond what may be locked, or refused by the system.
     pub unlocked_bytes: u64,
+}
+
+/// The greatest change that was noted and not checked yet, below the number of notes: whoever has checked takes away what they
+/// saw, not what was noted meanwhile.
+#[derive(Default)]
+struct Unchecked(AtomicU64);
+
+impl Unchecked {
+    const CHANGE: u64 = 3;
+
+    fn note(&self, change: Change) {
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |noted| {
+            Some(((noted | Unchecked::CHANGE) + 1) | (noted & Unchecked::CHANGE).max(change as u64))
+        });
+    }
+
+    /// What there is to check, to be handed to [`Unchecked::checked`].
+    fn get(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Acquire)).filter(|noted| noted & Unchecked::CHANGE != Change::None as u64)
+    }
+
+    fn is_another_file(noted: u64) -> bool {
+        noted & Unchecked::CHANGE == Change::File as u64
+    }
+
+    /// Whether nothing was noted since `noted`, so that there is nothing left to check.
+    fn checked(&self, noted: u64) -> bool {
+        let none = noted & !Unchecked::CHANGE;
+        self.0.compare_exchange(noted, none, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 /// What the store demanded when it was last looked at.
@@ -114,7 +144,7 @@ impl UserKeys {
             cache: KeyCache::new(options.cache_users)?,
             loads: Flights::new(),
             freshness,
-            unchecked: AtomicU8::new(Change::None as u8),
+            unchecked: Unchecked::default(),
             demands: LastDemands {
                 must_read: AtomicU64::new(demands.must_read),
                 must_write: AtomicU64::new(demands.must_write),
@@ -241,7 +271,7 @@ impl UserKeys {
             return Err(refusal);
         }
         if call.cached_only {
-            return Err(would_block("the user's key"));
+            return Err(would_block("what the store has of the user now"));
         }
         if !self.is_unchanged() {
             self.look(Patience::Timeout)?;
@@ -452,7 +482,7 @@ impl UserKeys {
 
     /// Whether the store is surely as the last look found it.
     fn is_unchanged(&self) -> bool {
-        self.unchecked.load(Ordering::Acquire) == Change::None as u8 && self.keystore.is_unchanged()
+        self.unchecked.get().is_none() && self.keystore.is_unchanged()
     }
 
     fn look(&self, patience: Patience) -> Result<()> {
@@ -460,20 +490,23 @@ impl UserKeys {
         let change = self.keystore.look(patience)?;
         if change != Change::None {
             self.freshness.changed();
-            self.unchecked.fetch_max(change as u8, Ordering::AcqRel);
+            self.unchecked.note(change);
         }
-        let unchecked = self.unchecked.load(Ordering::Acquire);
-        if unchecked != Change::None as u8 {
+        while let Some(noted) = self.unchecked.get() {
             self.keystore.read(patience, &mut |rows| {
                 // In the file that it has opened a process reads on with master keys that are being retired there.
-                self.demands.set(if unchecked == Change::File as u8 {
+                self.demands.set(if Unchecked::is_another_file(noted) {
                     registry::check_opening(rows, &self.master_keys)?
                 } else {
                     registry::check_reading(rows)?
                 });
                 Ok(())
             })?;
-            let _ = self.unchecked.compare_exchange(unchecked, Change::None as u8, Ordering::AcqRel, Ordering::Acquire);
+            if self.unchecked.checked(noted) {
+                break;
+            }
+            // Another thread may have read later than this one, and have been overwritten.
+            self.unchecked.note(Change::Rows);
         }
         self.freshness.looked(begun);
         Ok(())
@@ -503,4 +536,25 @@ pub(crate) fn would_block(what: &str) -> Error {
         Status::WouldBlock,
         format!("{what} is not cached: call again without KC_CACHED_ONLY where waiting is allowed"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_while_another_thread_checks_has_still_to_be_checked() {
+        let unchecked = Unchecked::default();
+        assert_eq!(unchecked.get(), None);
+        unchecked.note(Change::Rows);
+        let first = unchecked.get().unwrap();
+        unchecked.note(Change::Rows);
+        assert!(!unchecked.checked(first), "the second note came later");
+        unchecked.note(Change::File);
+        unchecked.note(Change::Rows);
+        let last = unchecked.get().unwrap();
+        assert!(!Unchecked::is_another_file(first) && Unchecked::is_another_file(last), "the greatest change stays");
+        assert!(unchecked.checked(last));
+        assert_eq!(unchecked.get(), None);
+    }
 }

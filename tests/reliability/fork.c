@@ -70,8 +70,8 @@ static kc_key *key;
 static char cached_token[80], key_token[80];
 static int stop;
 static long pause_between_users;
-static int turns[2];       /* Of the threads that call the store: odd while they do. */
-static int turns_before[2]; /* As they were when fork was called. */
+static int turns[3];       /* Of the threads that call the store: odd while they do. */
+static int turns_before[3]; /* As they were when fork was called. */
 
 /* Helpers --------------------------------------------------------------------------------------------------------- */
 
@@ -214,6 +214,12 @@ static void *decrypt(void *unused) {
                   &length, &why), &why);
     is("kc_key_decrypt in the parent", KC_OK,
        kc_key_decrypt(key, key_token, KC_NUL_TERMINATED, NULL, plaintext, sizeof plaintext, &length, &why), &why);
+    /* Before it is refused, the store is looked at. */
+    ADD(turns[2], 1);
+    is("another user's token in the parent", KC_E_AUTHENTICATION,
+       kc_decrypt(store, CACHED, KC_NUL_TERMINATED, key_token, KC_NUL_TERMINATED, NULL, plaintext, sizeof plaintext,
+                  &length, &why), &why);
+    ADD(turns[2], 1);
   }
   return NULL;
 }
@@ -247,7 +253,7 @@ static void child(int generation) {
   alarm(HANG);
   use_what_is_cached(1);
   if (generation == 0)
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
       ADD(all->outlasted, turns_before[i] % 2 == 1 && turns[i] == turns_before[i] ? 1 : 0);
   kc_status status = make_user(store, &why);
   if (status == KC_E_UNSUPPORTED) {
@@ -341,7 +347,7 @@ static double fork_busily(int forks) {
   for (int i = 0; i < forks && all->hangs < ENOUGH_HANGS; i++) {
     pause_ms(rand() % 10);
     int raw = i % 4 == 3, under_way = 0;
-    for (int thread = 0; thread < 2; thread++)
+    for (int thread = 0; thread < 3; thread++)
       under_way += (turns_before[thread] = GET(turns[thread])) % 2;
     double before = now();
     pid_t made = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();

@@ -113,7 +113,8 @@ impl Connections {
         }
     }
 
-    fn inside<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Runs `work` inside a section, in a process in which the store may be used: a child never finds what it locks locked.
+    pub(super) fn inside<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let _section = Section::begin();
         self.check_process()?;
         let _use = InUse::begin(&self.in_use);
@@ -168,6 +169,11 @@ impl Connections {
             }
         }
         None
+    }
+
+    /// Closes what is idle, before the store itself goes.
+    pub(super) fn close(&mut self) {
+        self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Kept>> {

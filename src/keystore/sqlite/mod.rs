@@ -23,6 +23,7 @@ use super::{Change, KeyStore, Location, Patience, Tables, WorkDone, WritableTabl
 use crate::error::{Error, Result, Shortened};
 use crate::forced_panic;
 use crate::options::Options;
+use crate::platform::process::Section;
 use crate::status::Status;
 use connections::Connections;
 use transaction::{Purpose, Transaction};
@@ -119,6 +120,15 @@ impl SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // A child that is forked amid the closing would keep a lock.
+        let _section = Section::begin();
+        self.connections.close();
+        self.watch.close();
+    }
+}
+
 impl KeyStore for SqliteStore {
     fn name(&self) -> String {
         self.name.to_string()
@@ -137,7 +147,7 @@ impl KeyStore for SqliteStore {
             });
         }
         let change = self.connections.patiently(patience, |_| {
-            self.watch.look(&self.name, || {
+            self.watch.look(&self.name, patience, || {
                 let connection = self.connections.connect()?;
                 schema::ensure(&connection, &self.name, self.access)?;
                 Ok(connection)
@@ -150,7 +160,7 @@ impl KeyStore for SqliteStore {
     }
 
     fn is_unchanged(&self) -> bool {
-        self.watch.is_unchanged()
+        self.connections.inside(|| Ok(self.watch.is_unchanged())).unwrap_or(false)
     }
 
     fn read(&self, patience: Patience, work: &mut dyn FnMut(&dyn Tables) -> Result<()>) -> Result<()> {

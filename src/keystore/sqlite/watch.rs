@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::vfs::Version;
 use super::{StoreName, errors, vfs};
 use crate::error::{Error, Result};
-use crate::keystore::Change;
+use crate::keystore::{Change, Patience};
 use crate::platform::process;
 use crate::status::Status;
 
@@ -35,13 +35,25 @@ impl Watch {
         Watch(Mutex::new(State { watching: None, replaced: false }))
     }
 
+    /// Closes the connection, before the store itself goes.
+    pub(super) fn close(&mut self) {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).watching = None;
+    }
+
     /// Looks; what it finds counts from the last look, in this process, that found an answer. `connect` opens a connection
     /// to what is at the store's path now.
-    pub(super) fn look(&self, store: &StoreName, connect: impl FnOnce() -> Result<Connection>) -> Result<Change> {
-        let mut state = match self.0.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(state)) => PoisonError::into_inner(state),
-            Err(TryLockError::WouldBlock) => {
+    pub(super) fn look(
+        &self,
+        store: &StoreName,
+        patience: Patience,
+        connect: impl FnOnce() -> Result<Connection>,
+    ) -> Result<Change> {
+        let mut state = match (self.0.try_lock(), patience) {
+            (Ok(state), _) => state,
+            (Err(TryLockError::Poisoned(state)), _) => PoisonError::into_inner(state),
+            // A look is short, and waits for nobody.
+            (Err(TryLockError::WouldBlock), Patience::Timeout) => self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            (Err(TryLockError::WouldBlock), Patience::None) => {
                 return Err(Error::new(Status::Busy, "another thread is looking at the store right now: try again"));
             }
         };
@@ -76,7 +88,7 @@ impl Watch {
         }
     }
 
-    /// Whether the store is surely as the last look found it. It takes no lock; no: look.
+    /// Whether the store is surely as the last look found it. It waits for no lock; no: look.
     pub(super) fn is_unchanged(&self) -> bool {
         self.0.try_lock().is_ok_and(|state| {
             state.watching.as_ref().is_some_and(|watching| {

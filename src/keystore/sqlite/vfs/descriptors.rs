@@ -4,15 +4,18 @@
 //! descriptor that is done with is unlocked and parked, and closed only while a guard, the last of the parked ones, has the
 //! whole file locked exclusively, so that nobody holds a lock there. Else the next opening takes it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::platform::file_lock::{self, Lock, Range};
 use crate::platform::process::{self, PerProcess};
+
+/// The number of the user who may give files to others.
+const ROOT: u32 = 0;
 
 /// What a file is, by whatever name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -22,7 +25,7 @@ pub(super) struct FileId {
 }
 
 impl FileId {
-    fn of(metadata: &std::fs::Metadata) -> FileId {
+    fn of(metadata: &Metadata) -> FileId {
         FileId { device: metadata.dev(), inode: metadata.ino() }
     }
 
@@ -94,10 +97,11 @@ impl Descriptor {
 }
 
 /// How a file is opened.
-pub(super) struct Opening {
+pub(super) struct Opening<'a> {
     pub(super) writable: bool,
-    /// Makes the file where it is missing, with this mode whatever the umask.
-    pub(super) create_mode: Option<u32>,
+    /// Makes the file where it is missing, with the mode of this one whatever the umask; where root makes it, with the owner
+    /// of this one too.
+    pub(super) create_like: Option<&'a Metadata>,
 }
 
 fn take_parked(path: &Path, writable: bool) -> Option<Open> {
@@ -110,11 +114,15 @@ fn take_parked(path: &Path, writable: bool) -> Option<Open> {
 fn open_new(path: &Path, options: &Opening) -> io::Result<Open> {
     let mut flags = OpenOptions::new();
     flags.read(true).write(options.writable).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
-    if let Some(mode) = options.create_mode {
+    if let Some(like) = options.create_like {
+        let mode = like.mode() & 0o777;
         match flags.clone().create_new(true).mode(mode).open(path) {
             Ok(file) => {
-                use std::os::unix::fs::PermissionsExt;
-                file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+                file.set_permissions(Permissions::from_mode(mode))?;
+                if file.metadata()?.uid() == ROOT {
+                    // As SQLite does for every file beside a database. Where that is forbidden, the mode has to do.
+                    let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
+                }
                 return adopt(file, options.writable);
             }
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
@@ -145,7 +153,8 @@ impl Drop for Descriptor {
     }
 }
 
-/// Closes what is parked of every file that nobody has a lock on.
+/// Closes what is parked of every file that nobody has a lock on. To be called inside a section: a child must not inherit a
+/// guard with its lock.
 fn sweep() {
     let mut parked = parked();
     let mut left = Vec::new();

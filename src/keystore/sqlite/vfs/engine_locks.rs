@@ -5,6 +5,7 @@
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
 
@@ -25,21 +26,30 @@ static HELD: [AtomicPtr<ffi::sqlite3_mutex>; MUTEXES.len()] =
 
 pub(super) static ENGINE_LOCKS: EngineLocks = EngineLocks { hold, release };
 
-/// Tries each for a moment: one that stays locked is left, rather than a fork that hangs.
+/// How long a fork tries for all of them.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How long it sleeps between two tries.
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// Tries for a moment: what stays locked is left, rather than a fork that hangs.
 fn hold() {
+    let started = Instant::now();
     for (number, held) in MUTEXES.into_iter().zip(&HELD) {
         // SAFETY: these numbers name static mutexes, which exist as long as SQLite is initialised; `register` did that.
         let mutex = unsafe { ffi::sqlite3_mutex_alloc(number) };
         if mutex.is_null() {
             continue;
         }
-        for _ in 0..200 {
+        loop {
             // SAFETY: a static mutex of SQLite's, see above.
             if unsafe { ffi::sqlite3_mutex_try(mutex) } == ffi::SQLITE_OK {
                 held.store(mutex, Ordering::Relaxed);
                 break;
             }
-            std::thread::sleep(std::time::Duration::from_micros(50));
+            if started.elapsed() > PATIENCE {
+                break;
+            }
+            std::thread::sleep(PAUSE);
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct MainFile {
 impl MainFile {
     /// Opens the file at `path`; read-only where it cannot be written, unless it has to be.
     pub(super) fn open(path: &Path, writable: bool) -> io::Result<MainFile> {
-        let open = |writable| Descriptor::open(path, &Opening { writable, create_mode: None });
+        let open = |writable| Descriptor::open(path, &Opening { writable, create_like: None });
         let (descriptor, writable) = match open(writable) {
             Err(cause)
                 if writable && matches!(cause.raw_os_error(), Some(libc::EACCES | libc::EROFS | libc::EPERM)) =>

@@ -51,12 +51,13 @@ fn register() -> CString {
     static UNIQUE: u8 = 0;
     let name = CString::new(format!("keycask-{:x}", (&raw const UNIQUE).addr())).unwrap_or_default();
     // SAFETY: sqlite3_vfs_find initialises SQLite; the OnceLock of the caller makes it the first of our calls into it,
-    // and one thread's. NULL asks for the default VFS, which lives for ever. What is registered is leaked, so it and its
+    // and one thread's. NULL asks for the default VFS, which lives for ever; it is NULL where SQLite found no memory for
+    // itself: then nothing is registered, and no store is opened. What is registered is leaked, so it and its
     // name do too. Of the default's methods those that stay are called with a VFS that is not theirs, and do not look at
     // it: they tell the time, sleep, and make random bytes. One byte fits into a byte.
     unsafe {
         let default = ffi::sqlite3_vfs_find(ptr::null());
-        let mut vfs = *default;
+        let Some(mut vfs) = default.as_ref().copied() else { return name };
         vfs.zName = name.clone().into_raw();
         vfs.szOsFile = vfs.szOsFile.max(size_of::<File>() as c_int);
         vfs.pNext = ptr::null_mut();

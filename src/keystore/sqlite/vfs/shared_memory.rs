@@ -5,7 +5,7 @@
 use std::fs::Metadata;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{Ordering, fence};
 
@@ -35,13 +35,13 @@ pub(super) struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Opens the shared memory of the store at `main`, makes its file where it is missing, with the store's mode, and turns
+    /// Opens the shared memory of the store at `main`, makes its file where it is missing, as the store's is, and turns
     /// this connection's switch on.
     pub(super) fn open(main: &Path, of_main: &Metadata) -> Result<SharedMemory, Failure> {
         let mut path = main.as_os_str().to_owned();
         path.push("-shm");
         let path = PathBuf::from(path);
-        let opening = Opening { writable: true, create_mode: Some(of_main.mode() & 0o777) };
+        let opening = Opening { writable: true, create_like: Some(of_main) };
         let descriptor = Descriptor::open(&path, &opening)?;
         let file = descriptor.file()?;
         match file_lock::held(file.as_fd(), SWITCH)? {
