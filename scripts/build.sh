@@ -18,6 +18,8 @@ for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
 done
 separator=$'\x1f'
 flags=${CARGO_ENCODED_RUSTFLAGS:-${RUSTFLAGS:+${RUSTFLAGS// /$separator}}}
+# Functions begin at multiples of 32 bytes: else the time of a call depends on the size of what lies in front of it, by some 4 %.
+flags+=${flags:+$separator}-Cllvm-args=-align-all-functions=5
 for pair in "${remap[@]}"; do
     flags+=${flags:+$separator}--remap-path-prefix$separator$pair
 done
