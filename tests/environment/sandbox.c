@@ -103,6 +103,30 @@ static void *work_in_a_thread(void *store) {
   return NULL;
 }
 
+/* A new user while another has the right to write: the call waits, and gives up. */
+static void wait_for_another(const char *path) {
+  const struct { const char *suffix; off_t byte; } rights[] = { { "", 0x40000001 }, { "-shm", 120 } };
+  kc_options hasty = KC_OPTIONS_INIT;
+  kc_store *store;
+  char token[200], file[4096];
+  int held[2];
+  hasty.busy_timeout_ms = 20;
+  succeed("kc_open", kc_open(STR(path), MASTER_KEY, sizeof MASTER_KEY, &hasty, &store, &why));
+  for (int at = 0; at < 2; at++) {
+    struct flock right = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = rights[at].byte, .l_len = 1 };
+    snprintf(file, sizeof file, "%s%s", path, rights[at].suffix);
+    held[at] = open(file, O_RDWR | O_CLOEXEC); /* Without a WAL the second is missing. */
+    if (held[at] >= 0 && fcntl(held[at], F_OFD_SETLK, &right) != 0)
+      abort();
+  }
+  if (kc_encrypt(store, STR("in vain"), SECRET, strlen(SECRET), NULL, token, sizeof token, NULL, NULL) != KC_E_BUSY)
+    abort();
+  for (int at = 0; at < 2; at++)
+    if (held[at] >= 0)
+      close(held[at]);
+  kc_free(store);
+}
+
 /* A rotation, the loss of a user, a check, a backup; and no locked memory from here on. */
 static void operate(const char *path) {
   unsigned char ring[2 * KC_KEY_SIZE] = "another master key of 32 bytes..";
@@ -157,6 +181,7 @@ static void work(const char *path) {
   for (int at = 0; at < MESSAGES; at++)
     encrypt_and_decrypt(store, "user 2");
   encrypt_and_decrypt(careful, "user 2");
+  wait_for_another(path);
   operate(path);
   kc_free(careful);
   kc_free(reader);
