@@ -42,7 +42,7 @@ pub(crate) trait Tables: Rows {
     /// How many own keys and versions are wrapped by the master key `id`.
     fn count_kept(&self, id: MasterKeyId) -> Result<u64>;
 
-    /// How many purges were begun since the last that left nothing: bytes of removed rows may still be in the store's files.
+    /// The number that the last purge begun chose, while bytes of removed rows may still be in the store's files.
     fn purge_due(&self) -> Result<Option<i64>>;
 
     /// How many versions of users' keys are kept, and how many users are marked as erased.
@@ -69,7 +69,7 @@ pub(crate) trait WritableTables: Tables + WritableRows {
 
     fn remove_mark(&self, mark: &Mark) -> Result<()>;
 
-    fn set_purge_due(&self, purges: Option<i64>) -> Result<()>;
+    fn set_purge_due(&self, number: Option<i64>) -> Result<()>;
 
     /// Keeps a key of the store's own, in the place of what had this name.
     fn set_own_key(&self, name: &OwnKey, key: &KeptKey) -> Result<()>;

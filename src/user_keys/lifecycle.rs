@@ -4,6 +4,7 @@ use super::UserKeys;
 use crate::error::Result;
 use crate::keystore::{Demands, KeptKey, Patience, StoredKey, WritableTables};
 use crate::marking;
+use crate::platform::random;
 use crate::registry;
 use crate::user::User;
 use crate::versions;
@@ -83,7 +84,10 @@ impl UserKeys {
     /// Runs `work`, which removes keys and names what it removed, and sees to it that nothing of that remains in the store's
     /// files; nor, where that failed before, of what was removed then.
     fn remove(&self, user: User<'_>, work: &mut dyn FnMut(&dyn WritableTables) -> Result<Remains>) -> Result<()> {
-        let (mut remains, mut purges) = (Remains::Nothing, None);
+        let mut remains = Remains::Nothing;
+        let mut own = [0; 8];
+        random::fill(&mut own)?;
+        let own = i64::from_ne_bytes(own);
         self.keystore.write(&mut |rows| {
             registry::check_writing(rows)?;
             remains = match work(rows)? {
@@ -92,13 +96,11 @@ impl UserKeys {
                 Remains::Of(_) if registry::is_rotating(rows)? => Remains::Unknown,
                 named => named,
             };
-            let due = rows.purge_due()?;
-            if due.is_some() {
+            if rows.purge_due()?.is_some() {
                 remains = Remains::Unknown;
             }
             if !matches!(remains, Remains::Nothing) {
-                purges = Some(due.unwrap_or(0) + 1);
-                rows.set_purge_due(purges)?;
+                rows.set_purge_due(Some(own))?;
             }
             Ok(())
         })?;
@@ -113,7 +115,7 @@ impl UserKeys {
         }
         self.keystore.write(&mut |rows| {
             // Of what others have removed meanwhile, they find out themselves what is left.
-            if rows.purge_due()? == purges { rows.set_purge_due(None) } else { Ok(()) }
+            if rows.purge_due()? == Some(own) { rows.set_purge_due(None) } else { Ok(()) }
         })
     }
 

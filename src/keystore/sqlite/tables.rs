@@ -239,10 +239,10 @@ impl WritableTables for SqliteRows<'_> {
         self.change("DELETE FROM keycask_erased WHERE mark = ?", [mark])
     }
 
-    fn set_purge_due(&self, purges: Option<i64>) -> Result<()> {
-        match purges {
-            Some(purges) => {
-                self.change("INSERT OR REPLACE INTO keycask_meta(name, value) VALUES ('purge_due', ?)", [purges])
+    fn set_purge_due(&self, number: Option<i64>) -> Result<()> {
+        match number {
+            Some(number) => {
+                self.change("INSERT OR REPLACE INTO keycask_meta(name, value) VALUES ('purge_due', ?)", [number])
             }
             None => self.change("DELETE FROM keycask_meta WHERE name = 'purge_due'", ()),
         }
